@@ -1,0 +1,3 @@
+//! The `rotation` command.
+
+fn main() {}
