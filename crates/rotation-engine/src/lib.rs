@@ -1,1 +1,3 @@
-//! rotation-engine
+//! Decides, from ticks alone, when the market changed regime.
+
+pub mod time;
