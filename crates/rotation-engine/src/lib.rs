@@ -1,7 +1,7 @@
 //! Decides, from ticks alone, when the market changed regime.
 //!
-//! A [`sampler`] turns ticks into bars, a [`universe`] turns bars into sections, [`detector`]s read sections, and a
-//! [`policy`] turns what they find into episodes of an [`alert`]. No I/O, no clock, no threads: time is an argument,
+//! A sampler turns ticks into bars, a universe turns bars into sections, [`detector`]s read sections, and a
+//! policy turns what they find into episodes of an [`alert`]. No I/O, no clock, no threads: time is an argument,
 //! and the same input gives the same output, byte for byte.
 
 pub mod alert;
