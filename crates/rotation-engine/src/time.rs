@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::civil::{self, Date};
+use jiff::{Span, Timestamp};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -14,6 +15,8 @@ pub type Nanos = i64;
 
 /// Nanoseconds in a second.
 pub const NANOS_PER_SECOND: Nanos = 1_000_000_000;
+
+const NANOS_PER_DAY: Nanos = 86_400 * NANOS_PER_SECOND;
 
 /// An instant of event time: nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 ///
@@ -58,6 +61,15 @@ impl EventTime {
     #[must_use]
     pub const fn saturating_sub(self, nanos: Nanos) -> Self {
         Self(self.0.saturating_sub(nanos))
+    }
+
+    /// The day in UTC that the instant falls on.
+    pub fn utc_date(self) -> Date {
+        let days = i32::try_from(self.0.div_euclid(NANOS_PER_DAY))
+            .expect("64 bits of nanoseconds span 213,504 days");
+        civil::date(1970, 1, 1)
+            .checked_add(Span::new().days(days))
+            .expect("years 1677 to 2262 are within those of a date")
     }
 
     /// Nanoseconds from `earlier` to this instant, negative when `earlier` is later, held within `i64`.

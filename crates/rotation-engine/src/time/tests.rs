@@ -149,6 +149,7 @@ proptest! {
         let time = EventTime::from_nanos(nanos);
         prop_assert_eq!(parse(&time.to_string()), Ok(time));
         prop_assert_eq!(EventTime::try_from(Timestamp::from(time)), Ok(time));
+        prop_assert_eq!(time.utc_date(), Timestamp::from(time).to_zoned(jiff::tz::TimeZone::UTC).date());
     }
 
     #[test]
