@@ -5,7 +5,8 @@
 //! allowed and it still stands, so that no subscriber meets an episode without its opening.
 
 use crate::alert::{Alert, CloseStatus, Notify, Quality, Severity, State};
-use crate::detector::{Account, Change, Measure, seconds_between};
+use crate::clock::SECOND;
+use crate::detector::{Account, Change, Measure};
 use crate::plan::{RulePlan, UniversePlan};
 use crate::section::Section;
 use crate::time::EventTime;
@@ -35,7 +36,7 @@ pub struct Episode {
     /// Larger readings are more extreme.
     pub rising: bool,
     /// What began it.
-    rung: String,
+    pub rung: String,
 }
 
 /// What is to be published of a section.
@@ -85,7 +86,11 @@ impl Policy {
         }
         let episode = self.open.as_mut()?;
         if let Some(measure) = context.measure {
-            let is_more = if episode.rising { measure.value > episode.peak } else { measure.value < episode.peak };
+            let is_more = if episode.rising {
+                measure.value > episode.peak
+            } else {
+                measure.value < episode.peak
+            };
             episode.peak = if is_more { measure.value } else { episode.peak };
         }
         let was_told = episode.transition > 0;
@@ -98,16 +103,27 @@ impl Policy {
                 return None;
             }
             Change::Escalate(rung) if was_told => (State::Escalated, Some(rung), None),
-            Change::Open(rung) | Change::Escalate(rung) if may_tell => (State::Opened, Some(rung), None),
+            Change::Open(rung) | Change::Escalate(rung) if may_tell => {
+                (State::Opened, Some(rung), None)
+            }
             Change::Hold if may_tell && !was_told => (State::Opened, None, None),
             Change::Open(_) | Change::Escalate(_) | Change::Hold => return None,
         };
         episode.transition += 1;
-        let severity = context.rule.severity(state, rung.or(Some(episode.rung.as_str()).filter(|_| state == State::Opened)));
+        let severity = context.rule.severity(
+            state,
+            rung.or(Some(episode.rung.as_str()).filter(|_| state == State::Opened)),
+        );
         episode.severity = episode.severity.max(severity);
-        let event = Event { state, rung, reason, episode: episode.clone() };
+        let event = Event {
+            state,
+            rung,
+            reason,
+            episode: episode.clone(),
+        };
         if state == State::Resolved {
-            self.quiet_until = Some(as_of.saturating_add(context.rule.cooldown)).filter(|_| context.rule.cooldown > 0);
+            self.quiet_until = Some(as_of.saturating_add(context.rule.cooldown))
+                .filter(|_| context.rule.cooldown > 0);
             self.open = None;
         }
         Some(event)
@@ -120,7 +136,10 @@ impl Episode {
         let value = context.measure.map_or(0.0, |measure| measure.value);
         let threshold = context.measure.map_or(0.0, |measure| measure.threshold);
         Episode {
-            id: format!("{}/{}/{}/{opened}", context.plan.name, context.rule.name, context.rule.subject),
+            id: format!(
+                "{}/{}/{}/{opened}",
+                context.plan.name, context.rule.name, context.rule.subject
+            ),
             opened,
             transition: 0,
             severity: Severity::Info,
@@ -134,7 +153,12 @@ impl Episode {
 impl Event {
     /// The whole alert.
     pub fn alert(&self, context: &Context<'_>, account: Account) -> Alert {
-        let Context { plan, rule, section, measure } = context;
+        let Context {
+            plan,
+            rule,
+            section,
+            measure,
+        } = context;
         let as_of = section.as_of();
         let severity = rule.severity(self.state, self.rung.or(self.opening_rung()));
         Alert {
@@ -156,7 +180,7 @@ impl Event {
             session: section.bucket.date,
             value: measure.map_or(self.episode.peak, |measure| measure.value),
             peak: self.episode.peak,
-            duration_seconds: seconds_between(self.episode.opened, as_of),
+            duration_seconds: as_of.saturating_since(self.episode.opened) / SECOND,
             threshold: measure.map_or(0.0, |measure| measure.threshold),
             unit: rule.unit.clone(),
             close_status: close_status(section),
@@ -184,5 +208,9 @@ impl Event {
 fn close_status(section: &Section<'_>) -> Option<CloseStatus> {
     section.bucket.date?;
     let is_official = section.values.iter().flatten().all(|point| point.official);
-    Some(if is_official { CloseStatus::Official } else { CloseStatus::Provisional })
+    Some(if is_official {
+        CloseStatus::Official
+    } else {
+        CloseStatus::Provisional
+    })
 }

@@ -11,7 +11,7 @@ use crate::clock::{Bucket, Clock};
 use crate::detector::Unit;
 use crate::output::{DropCode, Output, RejectCode};
 use crate::plan::{SeriesSource, UniversePlan};
-use crate::record::{Bar, Horizon, LogBody, LogRecord, Progress, SeriesIx, Split, Tick, WatchedTick};
+use crate::record::{Horizon, LogBody, LogRecord, Progress, SeriesIx, Split, Tick, WatchedTick};
 use crate::time::EventTime;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,7 +73,8 @@ impl Sampler {
             tracks.extend(bars.map(|clock| Track::new(ix, *clock, series, plan.closing_window)));
             slots.push(Slot {
                 first,
-                count: u16::try_from(tracks.len() - first as usize).expect("a series has few clocks"),
+                count: u16::try_from(tracks.len() - first as usize)
+                    .expect("a series has few clocks"),
                 watched: series.clocks.contains(&Clock::Tick),
                 positive: series.unit == Unit::Price,
                 lag: series.publication_lag,
@@ -149,11 +150,17 @@ impl Sampler {
         if let Some(seq) = tick.seq
             && slot.sequence.admit(seq, is_new) == Novelty::Seen
         {
-            out.push(Output::Dropped { series: Some(series), code: DropCode::Duplicate });
+            out.push(Output::Dropped {
+                series: Some(series),
+                code: DropCode::Duplicate,
+            });
             return;
         }
         if effective < self.horizon && !tick.official {
-            out.push(Output::Dropped { series: Some(series), code: DropCode::Late });
+            out.push(Output::Dropped {
+                series: Some(series),
+                code: DropCode::Late,
+            });
             return;
         }
         if tick.time > self.newest {
@@ -164,15 +171,27 @@ impl Sampler {
     }
 
     /// Puts a tick into the open bar of each clock of its series, and forwards it where a rule reads ticks.
-    fn place(&mut self, series: SeriesIx, effective: EventTime, tick: &Tick, offset: i64, out: &mut Vec<Output>) {
+    fn place(
+        &mut self,
+        series: SeriesIx,
+        effective: EventTime,
+        tick: &Tick,
+        offset: i64,
+        out: &mut Vec<Output>,
+    ) {
         let slot = &mut self.slots[series.index()];
         let mut dropped = None;
-        let mut taken = slot.count == 0 && !(slot.watched && !tick.official);
+        let mut taken = slot.count == 0 && (tick.official || !slot.watched);
         if slot.watched && !tick.official {
             if effective < slot.newest {
                 dropped = Some(DropCode::Superseded);
             } else {
-                let body = WatchedTick { series, time: effective, price: tick.price, size: tick.size };
+                let body = WatchedTick {
+                    series,
+                    time: effective,
+                    price: tick.price,
+                    size: tick.size,
+                };
                 out.push(log(self.source, offset, LogBody::Tick(body)));
                 taken = true;
             }
@@ -189,14 +208,20 @@ impl Sampler {
                 }
                 Placed::Closed(bars) => {
                     taken = true;
-                    out.extend(bars.into_iter().map(|bar| log(self.source, offset, LogBody::Bar(bar))));
+                    out.extend(
+                        bars.into_iter()
+                            .map(|bar| log(self.source, offset, LogBody::Bar(bar))),
+                    );
                 }
                 Placed::Refused(code) => dropped = Some(code),
             }
         }
         match dropped {
             Some(code) if !taken || code == DropCode::Superseded => {
-                out.push(Output::Dropped { series: Some(series), code });
+                out.push(Output::Dropped {
+                    series: Some(series),
+                    code,
+                });
             }
             _ => {}
         }
@@ -204,7 +229,13 @@ impl Sampler {
     }
 
     /// The feed promises that nothing older than `time` will come on this partition.
-    pub fn heartbeat(&mut self, time: EventTime, bound: Option<EventTime>, offset: i64, out: &mut Vec<Output>) {
+    pub fn heartbeat(
+        &mut self,
+        time: EventTime,
+        bound: Option<EventTime>,
+        offset: i64,
+        out: &mut Vec<Output>,
+    ) {
         self.empty = false;
         if let Some(reject) = beyond(time, bound) {
             out.push(reject);
@@ -224,16 +255,29 @@ impl Sampler {
     }
 
     /// From `time` on, prices of the series are divided by `ratio`. Saying it again changes nothing.
-    pub fn split(&mut self, series: SeriesIx, time: EventTime, ratio: f64, offset: i64, out: &mut Vec<Output>) {
+    pub fn split(
+        &mut self,
+        series: SeriesIx,
+        time: EventTime,
+        ratio: f64,
+        offset: i64,
+        out: &mut Vec<Output>,
+    ) {
         self.empty = false;
         if !(ratio.is_finite() && ratio > 0.0) {
             let message = format!("expected a positive split ratio, found {ratio}");
-            out.push(Output::Rejected { code: RejectCode::BadSplit, message });
+            out.push(Output::Rejected {
+                code: RejectCode::BadSplit,
+                message,
+            });
             return;
         }
         let slot = &mut self.slots[series.index()];
         if time <= slot.newest_split {
-            out.push(Output::Dropped { series: Some(series), code: DropCode::Duplicate });
+            out.push(Output::Dropped {
+                series: Some(series),
+                code: DropCode::Duplicate,
+            });
             return;
         }
         slot.newest_split = time;
@@ -242,19 +286,33 @@ impl Sampler {
         for track in &mut self.tracks[range] {
             track.rescale(time, 1.0 / ratio);
         }
-        out.push(log(self.source, offset, LogBody::Split(Split { series, time, ratio })));
+        out.push(log(
+            self.source,
+            offset,
+            LogBody::Split(Split {
+                series,
+                time,
+                ratio,
+            }),
+        ));
     }
 
     /// Ends a batch: says how many ticks were accepted, and the horizon if it moved.
     pub fn flush(&mut self, offset: i64, out: &mut Vec<Output>) {
         if self.accepted > 0 {
-            out.push(Output::Accepted { ticks: self.accepted });
+            out.push(Output::Accepted {
+                ticks: self.accepted,
+            });
             self.accepted = 0;
         }
         let progress = self.progress();
         if self.said != Some(progress) {
             self.said = Some(progress);
-            let horizon = Horizon { sources: self.sources, progress, digest: self.plan.digest };
+            let horizon = Horizon {
+                sources: self.sources,
+                progress,
+                digest: self.plan.digest,
+            };
             out.push(log(self.source, offset, LogBody::Horizon(horizon)));
         }
     }
@@ -280,19 +338,33 @@ impl Sampler {
 }
 
 fn log(source: u32, offset: i64, body: LogBody) -> Output {
-    Output::Log(LogRecord { source, offset, body })
+    Output::Log(LogRecord {
+        source,
+        offset,
+        body,
+    })
 }
 
 /// Why a tick cannot be used at all.
 fn unusable(slot: &Slot, tick: &Tick, bound: Option<EventTime>) -> Option<Output> {
     if !tick.price.is_finite() || (slot.positive && tick.price <= 0.0) {
-        let expected = if slot.positive { "a positive price" } else { "a finite value" };
+        let expected = if slot.positive {
+            "a positive price"
+        } else {
+            "a finite value"
+        };
         let message = format!("expected {expected}, found {}", tick.price);
-        return Some(Output::Rejected { code: RejectCode::BadPrice, message });
+        return Some(Output::Rejected {
+            code: RejectCode::BadPrice,
+            message,
+        });
     }
     if !(tick.size.is_finite() && tick.size >= 0.0) {
         let message = format!("expected a size of zero or more, found {}", tick.size);
-        return Some(Output::Rejected { code: RejectCode::BadSize, message });
+        return Some(Output::Rejected {
+            code: RejectCode::BadSize,
+            message,
+        });
     }
     beyond(tick.time, bound)
 }
@@ -300,13 +372,21 @@ fn unusable(slot: &Slot, tick: &Tick, bound: Option<EventTime>) -> Option<Output
 /// Why an event time cannot be believed.
 fn beyond(time: EventTime, bound: Option<EventTime>) -> Option<Output> {
     let bound = bound.filter(|bound| time > *bound)?;
-    let message = format!("expected a time up to {bound} (the record's timestamp and the permitted skew), found {time}");
-    Some(Output::Rejected { code: RejectCode::Future, message })
+    let message = format!(
+        "expected a time up to {bound} (the record's timestamp and the permitted skew), found {time}"
+    );
+    Some(Output::Rejected {
+        code: RejectCode::Future,
+        message,
+    })
 }
 
 /// The session bucket that an official print of this instant closes: the one it lies in, else the last that opened.
 fn official_bucket(track: &Track, time: EventTime) -> Option<Bucket> {
-    if let Some(bucket) = track.clock.bucket(track.calendar, track.closing_window, time) {
+    if let Some(bucket) = track
+        .clock
+        .bucket(track.calendar, track.closing_window, time)
+    {
         return Some(bucket);
     }
     let probe = time.saturating_sub(track.closing_window);

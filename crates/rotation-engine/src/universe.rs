@@ -53,18 +53,32 @@ pub struct Universe {
 impl Universe {
     /// A universe that has seen nothing.
     pub fn new(plan: Arc<UniversePlan>) -> Universe {
-        let works: Vec<RuleWork> =
-            (0..).zip(&plan.rules).map(|(index, rule)| RuleWork::new(index, &plan, rule)).collect();
+        let works: Vec<RuleWork> = (0..)
+            .zip(&plan.rules)
+            .map(|(index, rule)| RuleWork::new(index, &plan, rule))
+            .collect();
         let mut readers = vec![Vec::new(); plan.series.len()];
         for work in &works {
             for (leg, ix) in (0..).zip(&work.legs) {
                 readers[ix.index()].push((work.index, leg));
             }
         }
-        let rules = works.iter().zip(&plan.rules).map(|(work, rule)| work.cold(rule)).collect();
+        let rules = works
+            .iter()
+            .zip(&plan.rules)
+            .map(|(work, rule)| work.cold(rule))
+            .collect();
         let homes = vec![None; plan.series.len()];
         let sources = Sources::new(plan.stall_after);
-        Universe { plan, detail: ReadingDetail::default(), works, readers, sources, homes, rules }
+        Universe {
+            plan,
+            detail: ReadingDetail::default(),
+            works,
+            readers,
+            sources,
+            homes,
+            rules,
+        }
     }
 
     /// Says how much is wanted of readings.
@@ -93,7 +107,10 @@ impl Universe {
                 }
                 let bucket = Clock::Tick.bucket(Calendar::AlwaysOpen, 0, tick.time);
                 let bucket = bucket.expect("every instant is a bucket of the clock tick");
-                let point = Point { size: tick.size, ..Point::flat(tick.price, false) };
+                let point = Point {
+                    size: tick.size,
+                    ..Point::flat(tick.price, false)
+                };
                 let mut read = false;
                 for at in 0..self.readers[tick.series.index()].len() {
                     let (rule, _) = self.readers[tick.series.index()][at];
@@ -113,7 +130,9 @@ impl Universe {
                 }
             }
             LogBody::Horizon(horizon) => {
-                moved |= self.sources.advance(record.source, horizon, self.plan.digest, out);
+                moved |= self
+                    .sources
+                    .advance(record.source, horizon, self.plan.digest, out);
             }
         }
         if moved {
@@ -136,7 +155,10 @@ impl Universe {
             read = true;
             match self.rules[rule].cut.insert(leg as usize, bar) {
                 Ok(()) => self.turn(rule).settle(horizon, out),
-                Err(code) => out.push(Output::Dropped { series: Some(bar.series), code }),
+                Err(code) => out.push(Output::Dropped {
+                    series: Some(bar.series),
+                    code,
+                }),
             }
         }
         self.note_unread(read, bar.series, out);
@@ -149,14 +171,22 @@ impl Universe {
             return true;
         }
         let symbol = &self.plan.series(series).symbol;
-        let message = format!("expected {symbol} from partition {home}, where it was first seen, found it in {source}");
-        out.push(Output::Rejected { code: RejectCode::WrongSource, message });
+        let message = format!(
+            "expected {symbol} from partition {home}, where it was first seen, found it in {source}"
+        );
+        out.push(Output::Rejected {
+            code: RejectCode::WrongSource,
+            message,
+        });
         false
     }
 
     fn note_unread(&self, read: bool, series: SeriesIx, out: &mut Vec<Output>) {
         if !read {
-            out.push(Output::Dropped { series: Some(series), code: DropCode::Unread });
+            out.push(Output::Dropped {
+                series: Some(series),
+                code: DropCode::Unread,
+            });
         }
     }
 

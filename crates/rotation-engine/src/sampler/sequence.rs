@@ -55,17 +55,44 @@ mod tests {
     #[test]
     fn repeats_are_seen_and_gaps_are_filled() {
         let cases: &[(&str, &[(u64, bool)], &[Novelty])] = &[
-            ("in order", &[(1, true), (2, true), (3, true)], &[New, New, New]),
+            (
+                "in order",
+                &[(1, true), (2, true), (3, true)],
+                &[New, New, New],
+            ),
             ("repeat", &[(7, true), (7, true)], &[New, Seen]),
-            ("zero is a number", &[(0, true), (0, true), (1, true)], &[New, Seen, New]),
-            ("out of order", &[(5, true), (3, false), (4, false), (3, false)], &[New, New, New, Seen]),
-            ("far jump forgets", &[(1, true), (1_000, true), (999, false), (1, false)], &[New, New, New, Seen]),
-            ("renumbered feed", &[(5_000, true), (1, true), (1, true), (2, true)], &[New, New, Seen, New]),
-            ("edge of the window", &[(128, true), (1, false), (0, false)], &[New, New, Seen]),
+            (
+                "zero is a number",
+                &[(0, true), (0, true), (1, true)],
+                &[New, Seen, New],
+            ),
+            (
+                "out of order",
+                &[(5, true), (3, false), (4, false), (3, false)],
+                &[New, New, New, Seen],
+            ),
+            (
+                "far jump forgets",
+                &[(1, true), (1_000, true), (999, false), (1, false)],
+                &[New, New, New, Seen],
+            ),
+            (
+                "renumbered feed",
+                &[(5_000, true), (1, true), (1, true), (2, true)],
+                &[New, New, Seen, New],
+            ),
+            (
+                "edge of the window",
+                &[(128, true), (1, false), (0, false)],
+                &[New, New, Seen],
+            ),
         ];
         for (name, given, expected) in cases {
             let mut window = SequenceWindow::default();
-            let got: Vec<_> = given.iter().map(|(seq, newest)| window.admit(*seq, *newest)).collect();
+            let got: Vec<_> = given
+                .iter()
+                .map(|(seq, newest)| window.admit(*seq, *newest))
+                .collect();
             assert_eq!(&got, expected, "{name}");
         }
     }

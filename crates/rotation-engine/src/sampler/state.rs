@@ -1,8 +1,8 @@
 //! What a sampler remembers, by name, so that it can be kept apart from the plan.
 
+use super::Sampler;
 use super::sequence::SequenceWindow;
 use super::track::Bars;
-use super::Sampler;
 use crate::clock::Clock;
 use crate::record::Progress;
 use crate::time::EventTime;
@@ -38,13 +38,22 @@ impl Sampler {
                 newest: slot.newest,
                 newest_split: slot.newest_split,
                 sequence: slot.sequence,
-                bars: tracks.iter().map(|track| (track.clock, track.bars.clone())).collect(),
+                bars: tracks
+                    .iter()
+                    .map(|track| (track.clock, track.bars.clone()))
+                    .collect(),
             };
             if slot.newest > EventTime::MIN || slot.newest_split > EventTime::MIN {
                 series.insert(plan.symbol.clone(), state);
             }
         }
-        SamplerState { newest: self.newest, horizon: self.horizon, said: self.said, empty: self.empty, series }
+        SamplerState {
+            newest: self.newest,
+            horizon: self.horizon,
+            said: self.said,
+            empty: self.empty,
+            series,
+        }
     }
 
     /// Goes on from a state. Series and clocks that the plan no longer has are forgotten; new ones start cold.
@@ -58,7 +67,9 @@ impl Sampler {
             ..cold
         };
         for (symbol, remembered) in state.series {
-            let Some(ix) = self.slot(&symbol) else { continue };
+            let Some(ix) = self.slot(&symbol) else {
+                continue;
+            };
             let slot = &mut self.slots[ix.index()];
             slot.newest = remembered.newest;
             slot.newest_split = remembered.newest_split;

@@ -65,7 +65,18 @@ impl OpenBar {
     fn new(bucket: Bucket, time: EventTime, tick: &Tick) -> Self {
         let price = tick.price;
         let (open, high, low, close) = (price, price, price, price);
-        OpenBar { bucket, first_time: time, last_time: time, open, high, low, close, size: tick.size, ticks: 1, official: tick.official }
+        OpenBar {
+            bucket,
+            first_time: time,
+            last_time: time,
+            open,
+            high,
+            low,
+            close,
+            size: tick.size,
+            ticks: 1,
+            official: tick.official,
+        }
     }
 
     /// Ticks of one instant keep their order of arrival.
@@ -91,21 +102,41 @@ impl OpenBar {
     }
 
     fn scale(&mut self, factor: f64) {
-        for price in [&mut self.open, &mut self.high, &mut self.low, &mut self.close] {
+        for price in [
+            &mut self.open,
+            &mut self.high,
+            &mut self.low,
+            &mut self.close,
+        ] {
             *price *= factor;
         }
     }
 }
 
 impl Track {
-    pub(super) fn new(series: SeriesIx, clock: Clock, plan: &SeriesPlan, closing_window: i64) -> Self {
+    pub(super) fn new(
+        series: SeriesIx,
+        clock: Clock,
+        plan: &SeriesPlan,
+        closing_window: i64,
+    ) -> Self {
         let lagged = plan.publication_lag > 0;
-        Track { series, clock, calendar: plan.calendar, closing_window, lagged, bars: Bars::default() }
+        Track {
+            series,
+            clock,
+            calendar: plan.calendar,
+            closing_window,
+            lagged,
+            bars: Bars::default(),
+        }
     }
 
     /// End of the oldest open bar.
     pub(super) fn next_end(&self) -> EventTime {
-        self.bars.open.front().map_or(EventTime::MAX, |bar| bar.bucket.end)
+        self.bars
+            .open
+            .front()
+            .map_or(EventTime::MAX, |bar| bar.bucket.end)
     }
 
     /// Puts a tick where it belongs.
@@ -127,30 +158,51 @@ impl Track {
         self.place_elsewhere(time, tick, horizon, correction_window)
     }
 
-    fn place_elsewhere(&mut self, time: EventTime, tick: &Tick, horizon: EventTime, window: i64) -> Placed {
+    fn place_elsewhere(
+        &mut self,
+        time: EventTime,
+        tick: &Tick,
+        horizon: EventTime,
+        window: i64,
+    ) -> Placed {
         let is_official = tick.official && self.clock == Clock::Session;
         let bucket = if self.lagged && self.clock == Clock::Session {
-            let session = self.calendar.session_at_or_after(time.saturating_sub(self.closing_window));
+            let session = self
+                .calendar
+                .session_at_or_after(time.saturating_sub(self.closing_window));
             session.map(|session| crate::clock::session_bucket(session, self.closing_window))
         } else if is_official {
             official_bucket(self, time)
         } else {
             self.clock.bucket(self.calendar, self.closing_window, time)
         };
-        let Some(bucket) = bucket else { return Placed::Refused(DropCode::OutOfSession) };
+        let Some(bucket) = bucket else {
+            return Placed::Refused(DropCode::OutOfSession);
+        };
         if is_official && !self.lagged {
             return self.close_officially(bucket, time, tick, horizon, window);
         }
         if let Some(closed) = self.bars.closed
             && bucket.key() <= closed
         {
-            let official = self.bars.last.is_some_and(|bar| bar.official && bar.bucket.key() == bucket.key());
-            return Placed::Refused(if official { DropCode::AfterOfficial } else { DropCode::Late });
+            let official = self
+                .bars
+                .last
+                .is_some_and(|bar| bar.official && bar.bucket.key() == bucket.key());
+            return Placed::Refused(if official {
+                DropCode::AfterOfficial
+            } else {
+                DropCode::Late
+            });
         }
         if bucket.end <= horizon {
             return Placed::Refused(DropCode::Late);
         }
-        match self.bars.open.binary_search_by_key(&bucket.key(), |bar| bar.bucket.key()) {
+        match self
+            .bars
+            .open
+            .binary_search_by_key(&bucket.key(), |bar| bar.bucket.key())
+        {
             Ok(at) => {
                 self.bars.open[at].add(time, tick);
                 Placed::Open
@@ -176,14 +228,23 @@ impl Track {
         match self.bars.closed {
             Some(closed) if key < closed => Placed::Refused(DropCode::StaleCorrection),
             Some(closed) if key == closed => match self.bars.last {
-                Some(last) if last.official && last.close == tick.price => Placed::Refused(DropCode::Duplicate),
-                Some(last) if last.official || too_old => Placed::Refused(DropCode::StaleCorrection),
+                Some(last) if last.official && last.close == tick.price => {
+                    Placed::Refused(DropCode::Duplicate)
+                }
+                Some(last) if last.official || too_old => {
+                    Placed::Refused(DropCode::StaleCorrection)
+                }
                 last => Placed::Closed(vec![self.correct(bucket, last, tick)]),
             },
             _ if too_old && bucket.end <= horizon => Placed::Refused(DropCode::StaleCorrection),
             _ => {
                 let at = self.bars.open.partition_point(|bar| bar.bucket.key() < key);
-                match self.bars.open.get_mut(at).filter(|bar| bar.bucket.key() == key) {
+                match self
+                    .bars
+                    .open
+                    .get_mut(at)
+                    .filter(|bar| bar.bucket.key() == key)
+                {
                     Some(open) => open.add(time.max(open.last_time), tick),
                     None => self.bars.open.insert(at, OpenBar::new(bucket, time, tick)),
                 }
@@ -203,8 +264,17 @@ impl Track {
         let price = tick.price;
         let (series, clock) = (self.series, self.clock);
         let flat = Bar {
-            series, clock, bucket, open: price, high: price, low: price, close: price, size: 0.0, ticks: 1,
-            official: true, correction: true,
+            series,
+            clock,
+            bucket,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            size: 0.0,
+            ticks: 1,
+            official: true,
+            correction: true,
         };
         let bar = last.map_or(flat, |last| Bar {
             close: price,
@@ -248,7 +318,12 @@ impl Track {
 
     /// Prices before `time` change basis.
     pub(super) fn rescale(&mut self, time: EventTime, factor: f64) {
-        for bar in self.bars.open.iter_mut().filter(|bar| bar.bucket.start < time && time < bar.bucket.end) {
+        for bar in self
+            .bars
+            .open
+            .iter_mut()
+            .filter(|bar| bar.bucket.start < time && time < bar.bucket.end)
+        {
             bar.scale(factor);
         }
     }

@@ -75,13 +75,19 @@ impl CutPlan {
 
     /// Whether a leg's calendar has the bucket.
     pub(super) fn expects(&self, leg: usize, bucket: &Bucket) -> bool {
-        bucket.date.is_none_or(|date| self.calendars[leg].session(date).is_some())
+        bucket
+            .date
+            .is_none_or(|date| self.calendars[leg].session(date).is_some())
     }
 }
 
 impl Pending {
     fn new(bucket: Bucket, legs: usize) -> Self {
-        Pending { bucket, values: vec![None; legs], fixes: vec![None; legs] }
+        Pending {
+            bucket,
+            values: vec![None; legs],
+            fixes: vec![None; legs],
+        }
     }
 
     /// Sessions of one date end at different hours: the section speaks for the latest.
@@ -106,7 +112,12 @@ impl Pending {
 
 impl Cut {
     pub(super) fn new(legs: usize) -> Self {
-        Cut { reached: vec![None; legs], pending: BTreeMap::new(), cut: None, provisional: None }
+        Cut {
+            reached: vec![None; legs],
+            pending: BTreeMap::new(),
+            cut: None,
+            provisional: None,
+        }
     }
 
     /// Whether nothing waits here for the horizon.
@@ -150,9 +161,16 @@ impl Cut {
         }
         self.reached[leg] = self.reached[leg].max(Some(key));
         let legs = self.reached.len();
-        let pending = self.pending.entry(key).or_insert_with(|| Pending::new(bar.bucket, legs));
+        let pending = self
+            .pending
+            .entry(key)
+            .or_insert_with(|| Pending::new(bar.bucket, legs));
         pending.widen(&bar.bucket);
-        let values = if bar.correction { &mut pending.fixes } else { &mut pending.values };
+        let values = if bar.correction {
+            &mut pending.fixes
+        } else {
+            &mut pending.values
+        };
         values[leg] = Some(point);
         Ok(())
     }
@@ -174,15 +192,19 @@ impl Cut {
             let pending = first.get();
             pending.values[leg].is_some()
                 || self.reached[leg].is_some_and(|reached| reached >= *first.key())
-                || plan.end(leg, &pending.bucket).is_none_or(|end| horizon >= end)
+                || plan
+                    .end(leg, &pending.bucket)
+                    .is_none_or(|end| horizon >= end)
         });
         if !is_settled {
             return None;
         }
         let (key, pending) = first.remove_entry();
         self.cut = Some(key);
-        let all_official = (0..legs)
-            .all(|leg| pending.values[leg].is_some_and(|point| point.official) || !plan.expects(leg, &pending.bucket));
+        let all_official = (0..legs).all(|leg| {
+            pending.values[leg].is_some_and(|point| point.official)
+                || !plan.expects(leg, &pending.bucket)
+        });
         if plan.clock == Clock::Session && !all_official {
             self.provisional = Some(pending.clone());
         }

@@ -27,7 +27,10 @@ pub(super) struct Basket {
 
 impl Basket {
     pub(super) fn new(members: usize) -> Self {
-        Basket { level: 100.0, last: vec![None; members] }
+        Basket {
+            level: 100.0,
+            last: vec![None; members],
+        }
     }
 
     /// A member's last close changes basis.
@@ -62,8 +65,12 @@ impl Input {
     pub(super) fn value(&self, legs: &[Option<Point>], baskets: &mut [Basket]) -> Option<Point> {
         match self {
             Input::Raw(leg) => legs[*leg],
-            Input::Ratio(top, bottom) => pair(legs[*top]?, legs[*bottom]?, |top, bottom| top / bottom),
-            Input::Spread(left, right) => pair(legs[*left]?, legs[*right]?, |left, right| left - right),
+            Input::Ratio(top, bottom) => {
+                pair(legs[*top]?, legs[*bottom]?, |top, bottom| top / bottom)
+            }
+            Input::Spread(left, right) => {
+                pair(legs[*left]?, legs[*right]?, |left, right| left - right)
+            }
             Input::Basket(members, basket) => baskets[*basket].value(members, legs),
         }
     }
@@ -71,7 +78,9 @@ impl Input {
 
 fn pair(a: Point, b: Point, value: impl Fn(f64, f64) -> f64) -> Option<Point> {
     let close = value(a.close, b.close);
-    close.is_finite().then(|| Point::flat(close, a.official && b.official))
+    close
+        .is_finite()
+        .then(|| Point::flat(close, a.official && b.official))
 }
 
 #[cfg(test)]
@@ -79,7 +88,10 @@ mod tests {
     use super::*;
 
     fn points(closes: &[Option<f64>]) -> Vec<Option<Point>> {
-        closes.iter().map(|close| close.map(|close| Point::flat(close, true))).collect()
+        closes
+            .iter()
+            .map(|close| close.map(|close| Point::flat(close, true)))
+            .collect()
     }
 
     #[test]
@@ -92,7 +104,9 @@ mod tests {
             (Input::Spread(0, 1), [None, Some(3.75)], None),
         ];
         for (input, closes, expected) in cases {
-            let got = input.value(&points(&closes), &mut []).map(|point| point.close);
+            let got = input
+                .value(&points(&closes), &mut [])
+                .map(|point| point.close);
             assert_eq!(got, expected, "{input:?} of {closes:?}");
         }
     }
@@ -102,15 +116,32 @@ mod tests {
         let mut baskets = [Basket::new(2)];
         let input = Input::Basket(vec![0, 1], 0);
         let mut at = |closes: [Option<f64>; 2]| {
-            input.value(&points(&closes), &mut baskets).map(|point| (point.close * 1e9).round() / 1e9)
+            input
+                .value(&points(&closes), &mut baskets)
+                .map(|point| (point.close * 1e9).round() / 1e9)
         };
         assert_eq!(at([Some(10.0), Some(50.0)]), Some(100.0));
         assert_eq!(at([Some(11.0), Some(50.0)]), Some(105.0), "+10 % and 0 %");
-        assert_eq!(at([Some(11.0), None]), Some(105.0), "one is halted, the other stands still");
-        assert_eq!(at([Some(11.0), Some(55.0)]), Some(110.25), "0 %, and +10 % over the halt");
+        assert_eq!(
+            at([Some(11.0), None]),
+            Some(105.0),
+            "one is halted, the other stands still"
+        );
+        assert_eq!(
+            at([Some(11.0), Some(55.0)]),
+            Some(110.25),
+            "0 %, and +10 % over the halt"
+        );
         assert_eq!(at([None, None]), None);
         baskets[0].rescale(0, 0.1);
-        let mut at = |closes: [Option<f64>; 2]| input.value(&points(&closes), &mut baskets).map(|point| point.close);
-        assert!((at([Some(1.1), Some(55.0)]).unwrap() - 110.25).abs() < 1e-9, "a ten-for-one split is no return");
+        let mut at = |closes: [Option<f64>; 2]| {
+            input
+                .value(&points(&closes), &mut baskets)
+                .map(|point| point.close)
+        };
+        assert!(
+            (at([Some(1.1), Some(55.0)]).unwrap() - 110.25).abs() < 1e-9,
+            "a ten-for-one split is no return"
+        );
     }
 }

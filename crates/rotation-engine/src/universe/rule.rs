@@ -5,7 +5,7 @@ use super::cut::{Cut, CutPlan, Pending, Ready};
 use super::derived::{Basket, Input};
 use crate::alert::{Alert, Evidence, Fact, Quality, State};
 use crate::clock::Bucket;
-use crate::detector::{Change, DetectorState, Names, Step};
+use crate::detector::{DetectorState, Names, Step};
 use crate::output::{Output, Reading};
 use crate::plan::{RulePlan, SeriesSource, UniversePlan};
 use crate::policy::{Context, Episode, Event, Policy};
@@ -54,10 +54,12 @@ impl RuleWork {
     pub(super) fn new(index: u32, plan: &UniversePlan, rule: &RulePlan) -> Self {
         let mut legs: Vec<SeriesIx> = Vec::new();
         let mut leg = |ix: SeriesIx| {
-            legs.iter().position(|known| *known == ix).unwrap_or_else(|| {
-                legs.push(ix);
-                legs.len() - 1
-            })
+            legs.iter()
+                .position(|known| *known == ix)
+                .unwrap_or_else(|| {
+                    legs.push(ix);
+                    legs.len() - 1
+                })
         };
         let mut baskets = 0;
         let mut inputs = Vec::with_capacity(rule.inputs.len());
@@ -68,7 +70,10 @@ impl RuleWork {
                 SeriesSource::Spread(a, b) => Input::Spread(leg(*a), leg(*b)),
                 SeriesSource::Basket(members) => {
                     baskets += 1;
-                    Input::Basket(members.iter().map(|member| leg(*member)).collect(), baskets - 1)
+                    Input::Basket(
+                        members.iter().map(|member| leg(*member)).collect(),
+                        baskets - 1,
+                    )
                 }
             });
         }
@@ -79,7 +84,12 @@ impl RuleWork {
             closing_window: plan.closing_window,
             correction_window: plan.correction_window,
         };
-        RuleWork { index, legs, inputs, cut }
+        RuleWork {
+            index,
+            legs,
+            inputs,
+            cut,
+        }
     }
 
     pub(super) fn cold(&self, rule: &RulePlan) -> RuleState {
@@ -87,8 +97,17 @@ impl RuleWork {
             Input::Basket(members, _) => Some(Basket::new(members.len())),
             _ => None,
         });
-        let core = Core { detector: rule.kind.detector(), baskets: baskets.collect(), policy: Policy::default() };
-        RuleState { cut: Cut::new(self.legs.len()), core, splits: Vec::new(), before: None }
+        let core = Core {
+            detector: rule.kind.detector(),
+            baskets: baskets.collect(),
+            policy: Policy::default(),
+        };
+        RuleState {
+            cut: Cut::new(self.legs.len()),
+            core,
+            splits: Vec::new(),
+            before: None,
+        }
     }
 }
 
@@ -120,15 +139,26 @@ impl Turn<'_> {
 
     /// Remembers a change of basis until the first section after it.
     pub(super) fn split(&mut self, split: &Split) {
-        let legs = self.work.legs.iter().zip(0..).filter(|(leg, _)| **leg == split.series);
-        self.state.splits.extend(legs.map(|(_, leg)| (split.time, leg, 1.0 / split.ratio)));
+        let legs = self
+            .work
+            .legs
+            .iter()
+            .zip(0..)
+            .filter(|(leg, _)| **leg == split.series);
+        self.state
+            .splits
+            .extend(legs.map(|(_, leg)| (split.time, leg, 1.0 / split.ratio)));
     }
 
     fn apply_splits(&mut self, until: EventTime) {
         if self.state.splits.is_empty() {
             return;
         }
-        let (due, later) = self.state.splits.drain(..).partition(|(time, ..)| *time < until);
+        let (due, later) = self
+            .state
+            .splits
+            .drain(..)
+            .partition(|(time, ..)| *time < until);
         self.state.splits = later;
         let due: Vec<(EventTime, u32, f64)> = due;
         for (_, leg, factor) in due {
@@ -139,8 +169,12 @@ impl Turn<'_> {
     fn read_first(&mut self, pending: &Pending, out: &mut Vec<Output>) {
         self.apply_splits(pending.bucket.end);
         let may_change = !self.state.cut.is_final_now();
-        self.state.before =
-            may_change.then(|| Box::new(Before { core: self.state.core.clone(), told: None }));
+        self.state.before = may_change.then(|| {
+            Box::new(Before {
+                core: self.state.core.clone(),
+                told: None,
+            })
+        });
         if pending.values.iter().any(Option::is_some) {
             let told = self.read(pending.bucket, &pending.values, out);
             if let Some(before) = &mut self.state.before {
@@ -151,43 +185,73 @@ impl Turn<'_> {
 
     /// Decides a section anew with its corrections: what was published stands, or is taken back.
     fn read_final(&mut self, pending: &Pending, out: &mut Vec<Output>) {
-        let Some(before) = self.state.before.take() else { return };
+        let Some(before) = self.state.before.take() else {
+            return;
+        };
         self.state.core = before.core;
         let told = before.told;
         let (section_values, step, event) = self.decide(pending);
-        let section = Section { bucket: pending.bucket, values: &section_values };
+        let section = Section {
+            bucket: pending.bucket,
+            values: &section_values,
+        };
         let last = told.as_ref().map(|(_, episode)| episode.transition);
         let stands = match (&told, &event) {
-            (Some((state, episode)), Some(event)) => *state == event.state && episode.id == event.episode.id,
+            (Some((state, episode)), Some(event)) => {
+                *state == event.state && episode.id == event.episode.id
+            }
             _ => false,
         };
         if let Some((state, episode)) = told.filter(|_| !stands) {
-            let state = if state == State::Opened { State::Retracted } else { State::Corrected };
+            let state = if state == State::Opened {
+                State::Retracted
+            } else {
+                State::Corrected
+            };
             self.tell_correction(&section, &step, state, episode, out);
         }
+        let is_official = section.values.iter().flatten().all(|point| point.official);
         match event {
-            Some(event) if stands => {
-                if section.values.iter().flatten().all(|point| point.official) {
-                    let episode = Episode { transition: last.unwrap_or(0), ..event.episode };
-                    self.tell_correction(&section, &step, State::Confirmed, episode, out);
-                }
+            Some(event) if stands && is_official => {
+                let episode = Episode {
+                    transition: last.unwrap_or(0),
+                    ..event.episode
+                };
+                self.tell_correction(&section, &step, State::Confirmed, episode, out);
             }
-            Some(mut event) => {
-                event.episode.transition = event.episode.transition.max(last.map_or(0, |last| last + 2));
+            Some(mut event) if !stands => {
+                let next = last.map_or(0, |last| last + 2);
+                event.episode.transition = event.episode.transition.max(next);
                 self.state.core.policy.renumber(event.episode.transition);
                 self.tell(&section, &step, &event, out);
             }
-            None => {}
+            _ => {}
         }
         self.say_reading(&section, &step, out);
     }
 
-    fn read(&mut self, bucket: Bucket, legs: &[Option<Point>], out: &mut Vec<Output>) -> Option<(State, Episode)> {
-        out.push(Output::Section { rule: self.work.index, as_of: bucket.as_of });
+    fn read(
+        &mut self,
+        bucket: Bucket,
+        legs: &[Option<Point>],
+        out: &mut Vec<Output>,
+    ) -> Option<(State, Episode)> {
+        out.push(Output::Section {
+            rule: self.work.index,
+            as_of: bucket.as_of,
+        });
         let values = self.state.core.inputs(self.work, legs);
-        let section = Section { bucket, values: &values };
+        let section = Section {
+            bucket,
+            values: &values,
+        };
         let step = self.state.core.detector.step(&self.rule.kind, &section);
-        let context = Context { plan: self.plan, rule: self.rule, section: &section, measure: step.reading };
+        let context = Context {
+            plan: self.plan,
+            rule: self.rule,
+            section: &section,
+            measure: step.reading,
+        };
         let event = self.state.core.policy.apply(&context, &step.change);
         if let Some(event) = &event {
             self.tell(&section, &step, event, out);
@@ -198,16 +262,33 @@ impl Turn<'_> {
 
     fn decide(&mut self, pending: &Pending) -> (Vec<Option<Point>>, Step, Option<Event>) {
         let values = self.state.core.inputs(self.work, &pending.values);
-        let section = Section { bucket: pending.bucket, values: &values };
+        let section = Section {
+            bucket: pending.bucket,
+            values: &values,
+        };
         let step = self.state.core.detector.step(&self.rule.kind, &section);
-        let context = Context { plan: self.plan, rule: self.rule, section: &section, measure: step.reading };
+        let context = Context {
+            plan: self.plan,
+            rule: self.rule,
+            section: &section,
+            measure: step.reading,
+        };
         let event = self.state.core.policy.apply(&context, &step.change);
         (values, step, event)
     }
 
     fn alert(&self, section: &Section<'_>, step: &Step, event: &Event) -> Alert {
-        let context = Context { plan: self.plan, rule: self.rule, section, measure: step.reading };
-        let account = self.state.core.detector.account(&self.rule.kind, self.names(), &step.change);
+        let context = Context {
+            plan: self.plan,
+            rule: self.rule,
+            section,
+            measure: step.reading,
+        };
+        let account = self
+            .state
+            .core
+            .detector
+            .account(&self.rule.kind, self.names(), &step.change);
         let mut alert = event.alert(&context, account);
         alert.quality = self.quality(section);
         alert
@@ -216,7 +297,10 @@ impl Turn<'_> {
     fn tell(&self, section: &Section<'_>, step: &Step, event: &Event, out: &mut Vec<Output>) {
         out.push(Output::Alert(Box::new(self.alert(section, step, event))));
         let open = u32::from(self.state.core.policy.open().is_some());
-        out.push(Output::OpenEpisodes { rule: self.work.index, open });
+        out.push(Output::OpenEpisodes {
+            rule: self.work.index,
+            open,
+        });
     }
 
     /// Tells what a correction did to an event that was published.
@@ -230,14 +314,24 @@ impl Turn<'_> {
     ) {
         episode.transition += 1;
         self.state.core.policy.renumber(episode.transition);
-        let event = Event { state, rung: None, reason: None, episode };
+        let event = Event {
+            state,
+            rung: None,
+            reason: None,
+            episode,
+        };
         let mut alert = self.alert(section, step, &event);
-        let official: Vec<&str> = section.values.iter().zip(&self.rule.symbols)
+        let official: Vec<&str> = section
+            .values
+            .iter()
+            .zip(&self.rule.symbols)
             .filter(|(value, _)| value.is_some_and(|point| point.official))
             .map(|(_, symbol)| symbol.as_str())
             .collect();
         let note = Evidence::from([("official".to_owned(), Fact::Text(official.join(", ")))]);
-        alert.evidence.insert("correction".to_owned(), Fact::Group(note));
+        alert
+            .evidence
+            .insert("correction".to_owned(), Fact::Group(note));
         alert.headline = match state {
             State::Retracted => format!("retracted after official closes: {}", alert.headline),
             State::Corrected => format!("corrected by official closes: {}", alert.headline),
@@ -245,11 +339,17 @@ impl Turn<'_> {
         };
         out.push(Output::Alert(Box::new(alert)));
         let open = u32::from(self.state.core.policy.open().is_some());
-        out.push(Output::OpenEpisodes { rule: self.work.index, open });
+        out.push(Output::OpenEpisodes {
+            rule: self.work.index,
+            open,
+        });
     }
 
     fn names(&self) -> Names<'_> {
-        Names { symbols: &self.rule.symbols, units: &self.rule.units }
+        Names {
+            symbols: &self.rule.symbols,
+            units: &self.rule.units,
+        }
     }
 
     fn quality(&self, section: &Section<'_>) -> Quality {
@@ -265,9 +365,16 @@ impl Turn<'_> {
     }
 
     fn say_reading(&self, section: &Section<'_>, step: &Step, out: &mut Vec<Output>) {
-        let (Some(measure), true) = (step.reading, self.detail != ReadingDetail::None) else { return };
+        let (Some(measure), true) = (step.reading, self.detail != ReadingDetail::None) else {
+            return;
+        };
         let with_evidence = self.detail == ReadingDetail::Evidence;
-        let account = || self.state.core.detector.account(&self.rule.kind, self.names(), &step.change);
+        let account = || {
+            self.state
+                .core
+                .detector
+                .account(&self.rule.kind, self.names(), &step.change)
+        };
         out.push(Output::Reading(Box::new(Reading {
             universe: self.plan.name.clone(),
             rule_index: self.work.index,
@@ -288,7 +395,10 @@ impl Turn<'_> {
 impl Core {
     /// The values of the inputs.
     fn inputs(&mut self, work: &RuleWork, legs: &[Option<Point>]) -> Vec<Option<Point>> {
-        work.inputs.iter().map(|input| input.value(legs, &mut self.baskets)).collect()
+        work.inputs
+            .iter()
+            .map(|input| input.value(legs, &mut self.baskets))
+            .collect()
     }
 
     /// A leg's prices change basis.
@@ -297,7 +407,9 @@ impl Core {
             match input {
                 Input::Raw(at) if *at == leg => self.detector.rescale(position, factor),
                 Input::Ratio(top, _) if *top == leg => self.detector.rescale(position, factor),
-                Input::Ratio(_, bottom) if *bottom == leg => self.detector.rescale(position, 1.0 / factor),
+                Input::Ratio(_, bottom) if *bottom == leg => {
+                    self.detector.rescale(position, 1.0 / factor);
+                }
                 Input::Basket(members, basket) => {
                     for (member, _) in members.iter().enumerate().filter(|(_, at)| **at == leg) {
                         self.baskets[*basket].rescale(member, factor);

@@ -61,21 +61,36 @@ impl Sources {
     }
 
     fn grow(&mut self, sources: usize) {
-        let source = Source { progress: Progress::Unknown, heard: None, excluded: false };
+        let source = Source {
+            progress: Progress::Unknown,
+            heard: None,
+            excluded: false,
+        };
         self.sources.resize(self.sources.len().max(sources), source);
     }
 
     /// A source spoke: it is back if it was left out, and others may trail it. Whether the horizon moved.
-    pub(super) fn hear(&mut self, source: u32, appended: Option<EventTime>, out: &mut Vec<Output>) -> bool {
+    pub(super) fn hear(
+        &mut self,
+        source: u32,
+        appended: Option<EventTime>,
+        out: &mut Vec<Output>,
+    ) -> bool {
         let Some(now) = appended else { return false };
         self.grow(source as usize + 1);
         let speaker = &mut self.sources[source as usize];
         speaker.heard = speaker.heard.max(Some(now));
         if std::mem::take(&mut speaker.excluded) {
-            out.push(Output::Source { source, excluded: false });
+            out.push(Output::Source {
+                source,
+                excluded: false,
+            });
         }
         // A look a second is enough: this is about minutes.
-        if self.searched.is_some_and(|searched| now.saturating_sub(1_000_000_000) < searched) {
+        if self
+            .searched
+            .is_some_and(|searched| now.saturating_sub(1_000_000_000) < searched)
+        {
             return false;
         }
         self.searched = Some(now);
@@ -84,14 +99,23 @@ impl Sources {
             let trails = now.saturating_sub(self.stall_after) > heard;
             if trails && !state.excluded {
                 state.excluded = true;
-                out.push(Output::Source { source, excluded: true });
+                out.push(Output::Source {
+                    source,
+                    excluded: true,
+                });
             }
         }
         self.recompute()
     }
 
     /// A source says how far it has come. Whether the universe's horizon moved.
-    pub(super) fn advance(&mut self, source: u32, said: &Horizon, digest: u64, out: &mut Vec<Output>) -> bool {
+    pub(super) fn advance(
+        &mut self,
+        source: u32,
+        said: &Horizon,
+        digest: u64,
+        out: &mut Vec<Output>,
+    ) -> bool {
         let pinned = *self.pinned.get_or_insert(said.sources);
         if pinned != said.sources || source >= pinned {
             self.refuse(out, format!(
@@ -114,10 +138,16 @@ impl Sources {
         let state = &mut self.sources[source as usize];
         match (state.progress, said.progress) {
             (Progress::At(_), Progress::Unknown | Progress::Empty) => {
-                out.push(Output::Dropped { series: None, code: DropCode::HorizonBack });
+                out.push(Output::Dropped {
+                    series: None,
+                    code: DropCode::HorizonBack,
+                });
             }
             (Progress::At(before), Progress::At(now)) if now < before => {
-                out.push(Output::Dropped { series: None, code: DropCode::HorizonBack });
+                out.push(Output::Dropped {
+                    series: None,
+                    code: DropCode::HorizonBack,
+                });
             }
             (_, progress) => state.progress = progress,
         }
@@ -132,10 +162,18 @@ impl Sources {
 
     /// The horizon never goes back: what was decided stays decided.
     fn recompute(&mut self) -> bool {
-        if self.pinned.is_none_or(|pinned| self.sources.len() < pinned as usize) {
+        if self
+            .pinned
+            .is_none_or(|pinned| self.sources.len() < pinned as usize)
+        {
             return false;
         }
-        let smallest = self.sources.iter().map(Source::bound).min().unwrap_or(EventTime::MIN);
+        let smallest = self
+            .sources
+            .iter()
+            .map(Source::bound)
+            .min()
+            .unwrap_or(EventTime::MIN);
         let moved = smallest > self.horizon && smallest < EventTime::MAX;
         if moved {
             self.horizon = smallest;

@@ -26,10 +26,24 @@ impl Universe {
     pub fn state(&self) -> UniverseState {
         let named = self.homes.iter().zip(&self.plan.series);
         let homes = named.filter_map(|(home, series)| Some((series.symbol.clone(), (*home)?)));
-        let rules = self.rules.iter().zip(&self.plan.rules).map(|(state, rule)| {
-            (rule.name.clone(), Remembered { version: rule.version.clone(), state: state.clone() })
-        });
-        UniverseState { sources: self.sources.clone(), homes: homes.collect(), rules: rules.collect() }
+        let rules = self
+            .rules
+            .iter()
+            .zip(&self.plan.rules)
+            .map(|(state, rule)| {
+                (
+                    rule.name.clone(),
+                    Remembered {
+                        version: rule.version.clone(),
+                        state: state.clone(),
+                    },
+                )
+            });
+        UniverseState {
+            sources: self.sources.clone(),
+            homes: homes.collect(),
+            rules: rules.collect(),
+        }
     }
 
     /// Goes on from a state. Rules that changed, and new ones, start cold; their names are returned.
@@ -43,7 +57,10 @@ impl Universe {
         let mut cold = Vec::new();
         for ((slot, work), rule) in self.rules.iter_mut().zip(&self.works).zip(&self.plan.rules) {
             match remembered.remove(&rule.name) {
-                Some(known) if known.version == rule.version && known.state.cut.legs() == work.legs.len() => {
+                Some(known)
+                    if known.version == rule.version
+                        && known.state.cut.legs() == work.legs.len() =>
+                {
                     *slot = known.state;
                 }
                 _ => {
