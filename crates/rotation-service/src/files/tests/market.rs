@@ -21,7 +21,9 @@ fn market() -> Option<PathBuf> {
     None
 }
 
-fn ticks(path: PathBuf, options: &OpenOptions) -> (Vec<(Arc<str>, EventTime, f64)>, Vec<Skip>) {
+type Tick = (Arc<str>, EventTime, f64);
+
+fn ticks(path: PathBuf, options: &OpenOptions) -> (Vec<Tick>, Vec<Skip>) {
     let mut source = open(path, options).unwrap();
     let ticks = source
         .by_ref()
