@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod clock;
 pub mod detector;
 pub mod output;
+pub mod pipeline;
 pub mod plan;
 pub mod policy;
 pub mod record;
