@@ -1,3 +1,5 @@
 //! rotation-service
 
 pub mod files;
+pub mod http;
+pub mod metrics;
