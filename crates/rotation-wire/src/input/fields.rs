@@ -18,7 +18,7 @@ pub(super) enum Kind {
 }
 
 /// Every field of every kind of record, as far as given.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
     pub(super) kind: Option<Kind>,
     pub(super) symbol: Option<Cow<'a, str>>,
@@ -45,7 +45,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    fn find(name: &str) -> Option<Key> {
+    pub(super) fn find(name: &str) -> Option<Key> {
         match name {
             "symbol" => Some(Key::Symbol),
             "time" => Some(Key::Time),
