@@ -306,11 +306,11 @@ fn is_address(broker: &str) -> bool {
 }
 
 /// Whether Kafka and file systems take the name: letters, digits, `.`, `_` and `-`.
-pub(super) fn is_name(name: &str, length_max: usize) -> bool {
+fn is_name(name: &str, length_max: usize) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     !name.is_empty() && name.len() <= length_max && name != "." && name != ".." && name.chars().all(legal)
 }
 
-pub(super) fn name_bound(length_max: usize) -> String {
+fn name_bound(length_max: usize) -> String {
     format!("1 to {length_max} letters, digits, \".\", \"_\" or \"-\"")
 }

@@ -150,6 +150,7 @@ fn plain_words(expected: &str) -> String {
         "a sequence" => "a list",
         "a map" => "a table",
         "an array of length 2" => "a list of 2",
+        "fewer elements in array" => "a shorter list",
         other if other.starts_with("struct ") => "a table",
         other => other,
     };

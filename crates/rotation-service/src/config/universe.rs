@@ -2,16 +2,14 @@
 
 use super::document::KeyPath;
 use super::error::Problem;
-use super::kafka::{is_name, name_bound};
 use super::reader::{Reader, field_names, names_asked_for};
+use rotation_engine::alert::BaseRate;
 use rotation_engine::clock::Clock;
 use rotation_engine::detector::Kind;
-use rotation_engine::plan::{PlanError, RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec};
+use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::{Table, Value};
-
-const NAME_MAX: usize = 64;
 
 /// Reads `[universe.*]`.
 pub(super) fn read_all(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> Option<Vec<Arc<UniversePlan>>> {
@@ -24,10 +22,6 @@ pub(super) fn read_all(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> O
     for (name, value) in table {
         let at = at.key(&name);
         match value {
-            Value::Table(_) if !is_name(&name, NAME_MAX) => {
-                let problem = Problem::Value { expected: name_bound(NAME_MAX), found: format!("\"{name}\"") };
-                reader.fault(&at, problem);
-            }
             Value::Table(table) => plans.extend(read_universe(reader, table, &at, &name).map(Arc::new)),
             _ => reader.bad_value(&at, "a table", ""),
         }
@@ -106,6 +100,9 @@ fn read_rule(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<
     let own_names = parameter_names(&kind);
     let known: Vec<&str> = ["kind"].iter().chain(common_names).chain(own_names).copied().collect();
     reader.only_known(&mut table, at, &known);
+    if let Some(Value::Table(rate)) = table.get_mut("base_rate") {
+        reader.only_known(rate, &at.key("base_rate"), field_names::<BaseRate>());
+    }
     let (common, own): (Table, Table) = table.into_iter().partition(|(key, _)| common_names.contains(&key.as_str()));
     let common: Option<RuleCommon> = reader.read(common, at);
     let kind = reader.read_with(own, at, |tracked| {
@@ -128,31 +125,67 @@ pub(super) fn parameter_names(kind: &str) -> &'static [&'static str] {
     names_asked_for(|names| drop(Kind::deserialize(kind, names)))
 }
 
-/// Builds the plan. A rule with a fault is told and left out, so that the other rules' faults are told too.
+/// Builds the plan. What has a fault is told and left out, so that the other faults are told too.
 fn build(reader: &mut Reader<'_>, name: &str, mut spec: UniverseSpec) -> Option<UniversePlan> {
-    let prefix = format!("universe.{name}.rules.");
-    let mut plan = None;
+    let mut is_sound = true;
     loop {
         let error = match UniversePlan::build(name, &spec) {
-            Ok(built) => return plan.is_none().then_some(built),
+            Ok(plan) => return is_sound.then_some(plan),
             Err(error) => error,
         };
-        plan = Some(());
-        tell(reader, &error);
-        let in_rule = |rule: &&String| error.key.strip_prefix(&prefix).is_some_and(|rest| starts_with_key(rest, rule));
-        let Some(rule) = spec.rules.keys().filter(in_rule).max_by_key(|rule| rule.len()).cloned() else { return None };
-        spec.rules.remove(&rule);
-        if spec.rules.is_empty() {
+        is_sound = false;
+        let place = reader.resolve(&error.key);
+        let key = error.key.strip_prefix(&format!("universe.{name}.")).unwrap_or_default().to_owned();
+        reader.fault(&place, Problem::Value { expected: error.expected, found: error.found });
+        if !leave_out(&mut spec, &key) || spec.rules.is_empty() {
             return None;
         }
     }
+}
+
+/// Takes out what a key stands for; whether there was something to take out.
+fn leave_out(spec: &mut UniverseSpec, key: &str) -> bool {
+    if let Some(rest) = key.strip_prefix("rules.") {
+        return named(&spec.rules, rest).is_some_and(|rule| spec.rules.remove(&rule).is_some());
+    }
+    if let Some(rest) = key.strip_prefix("series.") {
+        let series = named(&spec.series, rest).and_then(|symbol| spec.series.get_mut(&symbol));
+        let Some(series) = series else { return false };
+        let plain = SeriesSpec { unit: series.unit, ..SeriesSpec::default() };
+        let changes = series.calendar.is_some()
+            || series.publication_lag.is_some()
+            || series.adjustment.is_some()
+            || series.ratio.is_some()
+            || series.spread.is_some()
+            || series.basket.is_some();
+        *series = plain;
+        return changes;
+    }
+    let value = match key {
+        "calendar" => &mut spec.calendar,
+        "lateness" => &mut spec.lateness,
+        "skew" => &mut spec.skew,
+        "stall_after" => &mut spec.stall_after,
+        "closing_window" => &mut spec.closing_window,
+        "correction_window" => &mut spec.correction_window,
+        "live_from" => &mut spec.live_from,
+        _ => return false,
+    };
+    value.take().is_some()
+}
+
+/// The entry whose name `rest` begins with; names may hold dots.
+fn named<T>(entries: &BTreeMap<String, T>, rest: &str) -> Option<String> {
+    entries.keys().filter(|name| starts_with_key(rest, name)).max_by_key(|name| name.len()).cloned()
 }
 
 fn starts_with_key(rest: &str, key: &str) -> bool {
     rest.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-fn tell(reader: &mut Reader<'_>, error: &PlanError) {
-    let place = reader.resolve(&error.key);
-    reader.fault(&place, Problem::Value { expected: error.expected.clone(), found: error.found.clone() });
+/// The rule's version in alerts: what of it, when changed, makes it another rule.
+fn version(kind: &Kind, clock: Clock) -> String {
+    let text = format!("{clock}|{}", serde_json::to_string(kind).expect("parameters are plain values with text keys"));
+    let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, hash))
 }
