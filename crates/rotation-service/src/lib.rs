@@ -1,3 +1,4 @@
 //! rotation-service
 
 pub mod config;
+pub mod files;
