@@ -1,5 +1,6 @@
 //! rotation-service
 
+pub mod config;
 pub mod files;
 pub mod http;
 pub mod metrics;
