@@ -1,3 +1,4 @@
 //! rotation-service
 
 pub mod files;
+pub mod report;
