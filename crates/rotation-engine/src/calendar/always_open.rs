@@ -25,5 +25,5 @@ pub(super) fn session(date: Date) -> Option<Session> {
 }
 
 pub(super) fn session_at_or_after(time: EventTime) -> Option<Session> {
-    session(jiff::tz::Offset::UTC.to_datetime(time.into()).date())
+    session(time.utc_date())
 }

@@ -1,5 +1,6 @@
 //! The sessions of a calendar, computed once from its rules.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use jiff::civil::{Date, Time, Weekday};
@@ -32,16 +33,11 @@ impl Table {
             .get("America/New_York")
             .expect("the bundled time zone database has New York");
         let years = rules.first.year()..=rules.last.year();
-        let holidays: Vec<Date> = years
+        let holidays: BTreeSet<Date> = years
             .clone()
-            .flat_map(|year| {
-                rules
-                    .holidays
-                    .iter()
-                    .filter_map(move |holiday| holiday.date(year))
-            })
+            .flat_map(|year| rules.holidays.iter().filter_map(move |day| day.date(year)))
             .collect();
-        let short_days: Vec<(Date, Time)> = years
+        let short_days: BTreeMap<Date, Time> = years
             .flat_map(|year| {
                 rules
                     .short_days
@@ -68,7 +64,7 @@ impl Table {
             }
             let open = on(rules.opens, date).unwrap_or(rules.open);
             let close = on(rules.closes, date)
-                .or_else(|| on(&short_days, date))
+                .or_else(|| short_days.get(&date).copied())
                 .unwrap_or(rules.close);
             table.sessions.push(Session {
                 date,
