@@ -12,7 +12,7 @@ use rotation_wire::input::{Input, decode, encode_tick};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-const RECORDS: usize = 100_000;
+const RECORDS: usize = 4_096;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_millis(600);
 
@@ -43,7 +43,7 @@ fn records(start: EventTime, fraction: i64, pad: usize) -> Vec<Vec<u8>> {
         let step = i64::try_from(index).expect("few records");
         let tick = Tick {
             time: start.saturating_add(step * NANOS_PER_SECOND + fraction),
-            price: 2000.0 + (index * 7919 % 100_000) as f64 / 100.0,
+            price: (200_000 + index * 7919 % 100_000) as f64 / 100.0,
             size: if pad > 0 {
                 (index % 900) as f64 + 1.0
             } else {
