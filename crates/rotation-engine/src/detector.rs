@@ -6,14 +6,18 @@
 
 use crate::alert::{Direction, Evidence};
 use crate::section::Section;
-use crate::time::EventTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+mod day;
+mod distance;
 pub mod level_approach;
 pub mod record_high;
 pub mod relative_streak;
+mod text;
+
+pub use distance::{Distance, DistanceError};
 
 /// What a rule of one kind is told in the configuration.
 ///
@@ -31,6 +35,12 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// The key, the bound and what was given.
     fn check(&self) -> Result<(), ParamError>;
 
+    /// Whether the kind can read series of these units, in the order of [`Params::inputs`].
+    ///
+    /// # Errors
+    /// The key that names the series or that does not suit its unit.
+    fn check_units(&self, units: &[Unit]) -> Result<(), ParamError>;
+
     /// The words that a [`Change`] of this kind may carry as its rung; keys of the rule's `severity` table.
     fn rungs(&self) -> &'static [&'static str];
 
@@ -40,7 +50,7 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// Whether the kind can read single ticks.
     fn reads_ticks(&self) -> bool;
 
-    /// What a spread or other series without a price basis does to the kind: whether `rescale` may be ignored.
+    /// The unit of the readings, where the first input has this unit.
     fn unit(&self, series_unit: Unit) -> String;
 }
 
@@ -59,7 +69,11 @@ pub struct ParamError {
 impl ParamError {
     /// An error about one key.
     pub fn new(key: &str, expected: impl Into<String>, found: impl ToString) -> Self {
-        ParamError { key: key.to_owned(), expected: expected.into(), found: found.to_string() }
+        ParamError {
+            key: key.to_owned(),
+            expected: expected.into(),
+            found: found.to_string(),
+        }
     }
 }
 
@@ -95,6 +109,17 @@ pub struct Step {
     pub reading: Option<Measure>,
     /// What it means for the episode.
     pub change: Change,
+}
+
+impl Step {
+    /// The answer to a section that says nothing: an input is missing, or there is too little history.
+    fn passed_over(is_open: bool) -> Self {
+        let change = if is_open { Change::Hold } else { Change::Quiet };
+        Step {
+            reading: None,
+            change,
+        }
+    }
 }
 
 /// A measurement against its threshold, all in the rule's unit.
@@ -160,6 +185,9 @@ pub trait Detector: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     fn rescale(&mut self, input: usize, factor: f64);
 }
 
+#[cfg(test)]
+mod conformance;
+
 macro_rules! detectors {
     ($($(#[$doc:meta])* $variant:ident = $name:literal in $module:ident,)*) => {
         /// The kinds and their parameters.
@@ -207,6 +235,14 @@ macro_rules! detectors {
                 match self { $(Kind::$variant(params) => params.check(),)* }
             }
 
+            /// See [`Params::check_units`].
+            ///
+            /// # Errors
+            /// The first key that does not suit the units.
+            pub fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
+                match self { $(Kind::$variant(params) => params.check_units(units),)* }
+            }
+
             /// See [`Params::rungs`].
             pub fn rungs(&self) -> &'static [&'static str] {
                 match self { $(Kind::$variant(params) => params.rungs(),)* }
@@ -237,6 +273,67 @@ macro_rules! detectors {
             pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
                 vec![$(($name, schemars::schema_for!($module::Params)),)*]
             }
+        }
+
+        #[cfg(test)]
+        mod laws {
+            $(mod $module {
+                use crate::detector::{Kind, conformance, $module};
+                use proptest::prelude::*;
+
+                fn kinds() -> Vec<Kind> {
+                    $module::samples().into_iter().map(Kind::$variant).collect()
+                }
+
+                #[test]
+                fn fires_on_some_walk() {
+                    conformance::fires_on_some_walk(&kinds());
+                }
+
+                #[test]
+                fn memory_is_bounded() {
+                    kinds().iter().for_each(|kind| conformance::memory_is_bounded(kind, 7));
+                }
+
+                proptest! {
+                    #![proptest_config(ProptestConfig::with_cases(24))]
+
+                    #[test]
+                    fn quiet_until_warm(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::quiet_until_warm(kind, seed));
+                    }
+
+                    #[test]
+                    fn quiet_on_a_constant_market(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::quiet_on_a_constant_market(kind, seed));
+                    }
+
+                    #[test]
+                    fn same_changes_when_prices_double(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::same_changes_when_prices_double(kind, seed));
+                    }
+
+                    #[test]
+                    fn same_changes_across_a_split(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::same_changes_across_a_split(kind, seed));
+                    }
+
+                    #[test]
+                    fn a_restored_copy_goes_on(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::a_restored_copy_goes_on(kind, seed));
+                    }
+
+                    #[test]
+                    fn odd_values_never_panic(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::odd_values_never_panic(kind, seed));
+                    }
+
+                    #[test]
+                    fn missing_members_are_passed_over(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::missing_members_are_passed_over(kind, seed));
+                    }
+                }
+            })*
         }
 
         /// The state of a detector of any kind.
@@ -281,10 +378,11 @@ detectors! {
     LevelApproach = "level_approach" in level_approach,
 }
 
-/// Seconds of a year of 365.2425 days, for "longest in so many years".
-pub(crate) const YEAR_SECONDS: f64 = 31_556_952.0;
+/// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while the
+/// finest move of a market is 1e-9 and more.
+const TIE: f64 = 1e-12;
 
-/// Whole seconds between two instants.
-pub(crate) fn seconds_between(from: EventTime, to: EventTime) -> i64 {
-    to.as_nanos().saturating_sub(from.as_nanos()) / crate::clock::SECOND
+/// The value, where a return or a drawdown in percent can be taken from it without overflow.
+fn positive(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| (1e-100..=1e100).contains(value))
 }

@@ -1,0 +1,84 @@
+# Every target is one habit; `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+CACHE := $(CURDIR)/.cache
+SKIPPED := $(CURDIR)/target/skipped-tests.txt
+FUZZ_CASES ?= 20000
+
+# What the tests are told about the machine; each may be set from outside.
+export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
+export PROMETHEUS ?= $(or $(shell command -v prometheus),$(CACHE)/prometheus/usr/bin/prometheus)
+export PROMTOOL ?= $(or $(shell command -v promtool),$(CACHE)/prometheus/usr/bin/promtool)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: rust ## Build, then play the Great Rotation on an embedded broker, in under a minute
+	@scripts/system-packages build
+	cargo run --locked --release -p rotation-service --bin rotation -- demo
+
+.PHONY: test
+test: rust ## Run every test, those on Apache Kafka and Prometheus among them
+	@scripts/system-packages build
+	@scripts/system-packages test || echo "some tests lack what they need: they will be skipped, or fail where CI=true"
+	@$(MAKE) kafka || echo "no Apache Kafka: tests that need it will be skipped, or fail where CI=true"
+	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
+	@rm -f $(SKIPPED)
+	cargo build --locked --workspace --bins --tests
+	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
+	scripts/list-skipped $(SKIPPED); exit $$status
+
+.PHONY: lint
+lint: rust ## Check formatting and clippy on all targets, warnings denied
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: docs
+docs: rust ## Build the API documentation with warnings denied, and run what tests the documents
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	cargo test --locked --workspace --doc
+	cargo test --locked --workspace --bins --tests -- docs
+
+.PHONY: bench
+bench: rust system-packages kafka ## Measure the engine and the service against their floors
+	cargo bench --locked -p rotation-tests --bench '*'
+
+.PHONY: fuzz-short
+fuzz-short: rust ## Run the property tests named fuzz* with many cases (FUZZ_CASES)
+	PROPTEST_CASES=$(FUZZ_CASES) scripts/require-tests cargo test --locked --workspace --lib --bins --tests -- fuzz
+
+.PHONY: system-packages
+system-packages: ## Install the Debian packages that building and testing need, where missing
+	@scripts/system-packages build
+	@scripts/system-packages test
+
+# The copy of the pom beside the jars says which pom they came from.
+.PHONY: kafka
+kafka: ## Fetch Apache Kafka into .cache/kafka
+	@cmp -s tests/kafka/pom.xml $(CACHE)/kafka/pom.xml || { \
+	  rm -rf $(CACHE)/kafka; \
+	  echo "fetching Apache Kafka into .cache/kafka"; \
+	  mvn --batch-mode --quiet -Dstyle.color=never --file tests/kafka/pom.xml \
+	    dependency:copy-dependencies -DoutputDirectory=$(CACHE)/kafka/libs; \
+	  cp tests/kafka/pom.xml $(CACHE)/kafka/pom.xml; }
+
+.PHONY: prometheus
+prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is installed
+	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/fetch-prometheus $(CACHE)/prometheus
+
+.PHONY: clean
+clean: ## Remove what was built and what was fetched
+	rm -rf target .cache
+
+.PHONY: rust
+rust:
+	@command -v cargo > /dev/null || { \
+	  echo "cargo was not found: install Rust with rustup (https://rustup.rs), open a new shell, run make again" >&2; \
+	  exit 1; }

@@ -1,0 +1,233 @@
+//! Records: put into a topic, and read back.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::{ANSWER, Broker};
+
+/// A record as a consumer sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Partition it was read from.
+    pub partition: i32,
+    /// Offset in that partition.
+    pub offset: i64,
+    /// Key, if it has one.
+    pub key: Option<Vec<u8>>,
+    /// Value; `None` is a tombstone.
+    pub payload: Option<Vec<u8>>,
+    /// Headers in their order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Timestamp, milliseconds since 1970.
+    pub timestamp: Option<i64>,
+}
+
+impl From<&BorrowedMessage<'_>> for Record {
+    fn from(message: &BorrowedMessage<'_>) -> Self {
+        let headers = message.headers().map(|headers| {
+            headers
+                .iter()
+                .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+                .collect()
+        });
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            payload: message.payload().map(<[u8]>::to_vec),
+            headers: headers.unwrap_or_default(),
+            timestamp: message.timestamp().to_millis(),
+        }
+    }
+}
+
+impl Broker {
+    /// Puts messages into a topic, in order, and waits until all are acknowledged; returns how many.
+    ///
+    /// Each is (partition or by key, key, payload, timestamp in milliseconds or now). Keys choose partitions as the
+    /// Java client does; an empty key is sent as none.
+    ///
+    /// # Errors
+    ///
+    /// When a message is refused or not acknowledged in time.
+    pub fn produce<K, P>(
+        &self,
+        topic: &str,
+        messages: impl IntoIterator<Item = (Option<i32>, K, P, Option<i64>)>,
+    ) -> Result<usize>
+    where
+        K: AsRef<[u8]>,
+        P: AsRef<[u8]>,
+    {
+        let reports = Reports::default();
+        let producer: BaseProducer<Reports> = self
+            .config()
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "5")
+            .create_with_context(reports.clone())?;
+        let mut sent = 0;
+        for (partition, key, payload, timestamp) in messages {
+            let mut record = BaseRecord::to(topic).payload(payload.as_ref());
+            if !key.as_ref().is_empty() {
+                record = record.key(key.as_ref());
+            }
+            record.partition = partition;
+            record.timestamp = timestamp;
+            send(&producer, record)?;
+            sent += 1;
+            if sent % 1024 == 0 {
+                producer.poll(Duration::ZERO);
+            }
+        }
+        producer
+            .flush(ANSWER * 2)
+            .with_context(|| format!("not every message to {topic} was acknowledged"))?;
+        let failed = reports
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(error) = failed {
+            bail!("a message to {topic} was refused: {error}");
+        }
+        let acknowledged = reports.acknowledged.load(Ordering::SeqCst);
+        ensure!(
+            acknowledged == sent,
+            "{acknowledged} of {sent} messages to {topic} were acknowledged"
+        );
+        Ok(sent)
+    }
+
+    /// Reads every partition of a topic under `read_committed`, from its beginning to the last stable offset at the
+    /// time of the call; by partition, then offset.
+    ///
+    /// # Errors
+    ///
+    /// When the topic is unknown, or nothing comes for a while before the end is reached.
+    pub fn read_committed(&self, topic: &str) -> Result<Vec<Record>> {
+        let consumer: BaseConsumer = self
+            .config()
+            .set("group.id", super::unique("read-committed"))
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .create()?;
+        let mut unread = stable_ends(&consumer, topic, &self.partitions(topic)?)?;
+        let mut assignment = TopicPartitionList::new();
+        for &partition in unread.keys() {
+            assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
+        }
+        consumer.assign(&assignment)?;
+
+        let mut records = Vec::new();
+        let mut deadline = Instant::now() + ANSWER;
+        while !unread.is_empty() {
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    deadline = Instant::now() + ANSWER;
+                    let (partition, offset) = (message.partition(), message.offset());
+                    let Some(&end) = unread.get(&partition) else {
+                        continue;
+                    };
+                    if offset < end {
+                        records.push(Record::from(&message));
+                    }
+                    // Control markers have offsets but are not delivered: without more records the end of the
+                    // partition is told by an event, below.
+                    if offset + 1 >= end {
+                        unread.remove(&partition);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    unread.remove(&partition);
+                }
+                Some(Err(error)) => {
+                    return Err(error).with_context(|| format!("cannot read {topic}"));
+                }
+                None if Instant::now() > deadline => {
+                    bail!(
+                        "nothing from {topic} for {ANSWER:?}; {} records read, not at the end of {unread:?}",
+                        records.len()
+                    );
+                }
+                None => {}
+            }
+        }
+        records.sort_by_key(|record| (record.partition, record.offset));
+        Ok(records)
+    }
+}
+
+/// The last stable offset of each partition that is not empty.
+fn stable_ends(
+    consumer: &BaseConsumer,
+    topic: &str,
+    partitions: &[i32],
+) -> Result<BTreeMap<i32, i64>> {
+    let mut ends = BTreeMap::new();
+    for &partition in partitions {
+        // Under read_committed the upper of the two is the last stable offset.
+        let (start, end) = consumer
+            .fetch_watermarks(topic, partition, ANSWER)
+            .with_context(|| format!("cannot ask for the end of {topic}/{partition}"))?;
+        if end > start {
+            ends.insert(partition, end);
+        }
+    }
+    Ok(ends)
+}
+
+/// Hands a record over, waiting for room where the queue is full.
+fn send(producer: &BaseProducer<Reports>, record: BaseRecord<'_, [u8], [u8]>) -> Result<()> {
+    let deadline = Instant::now() + ANSWER;
+    let mut record = record;
+    loop {
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                if Instant::now() < deadline =>
+            {
+                producer.poll(Duration::from_millis(10));
+                record = back;
+            }
+            Err((error, back)) => {
+                return Err(error).with_context(|| format!("cannot send to {}", back.topic));
+            }
+        }
+    }
+}
+
+/// Counts delivery reports and keeps the first failure.
+#[derive(Clone, Default)]
+struct Reports {
+    acknowledged: Arc<AtomicUsize>,
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, report: &DeliveryResult<'_>, (): ()) {
+        match report {
+            Ok(_) => {
+                self.acknowledged.fetch_add(1, Ordering::SeqCst);
+            }
+            Err((error, _)) => {
+                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                failure.get_or_insert_with(|| error.to_string());
+            }
+        }
+    }
+}
