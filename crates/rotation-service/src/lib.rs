@@ -1,1 +1,3 @@
 //! rotation-service
+
+pub mod files;
