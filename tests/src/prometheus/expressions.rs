@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn an_alert_is_cut_into_what_it_compares() {
         let check = |expression: &str, expected: &[&str]| {
-            assert_eq!(operands(expression), expected, "{expression}")
+            assert_eq!(operands(expression), expected, "{expression}");
         };
         check("a > 5", &["a"]);
         check(r#"up{job="rotation"} == 0"#, &[r#"up{job="rotation"}"#]);
