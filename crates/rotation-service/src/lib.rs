@@ -1,3 +1,7 @@
 //! rotation-service
 
+pub mod config;
 pub mod files;
+pub mod http;
+pub mod metrics;
+pub mod report;
