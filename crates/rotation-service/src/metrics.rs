@@ -242,6 +242,11 @@ impl Metrics {
         }
     }
 
+    /// Records were passed over because no universe names their symbol.
+    pub fn unknown_symbols(&self, records: u64) {
+        self.dropped.with_label_values(&["", DropCode::UnknownSymbol.name()]).inc_by(records);
+    }
+
     /// A record was put to the dead letters before any universe saw it.
     pub fn dead_letter(&self, code: RejectCode) {
         self.dead.with_label_values(&[code.name()]).inc();
