@@ -1,0 +1,290 @@
+//! Detectors: one file and one line each.
+//!
+//! A detector is a pure fold over the sections of its rule. The [`detectors!`] list below names the kinds; from it come
+//! the parameters' enum, the state's enum, their dispatch and one conformance module a kind. Storage is an enum, so a
+//! state is `Clone + PartialEq + Serialize`, and snapshots, comparisons and explanations come free.
+
+use crate::alert::{Direction, Evidence};
+use crate::section::Section;
+use crate::time::EventTime;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt::Debug;
+
+pub mod level_approach;
+pub mod record_high;
+pub mod relative_streak;
+
+/// What a rule of one kind is told in the configuration.
+///
+/// Law: `check` accepts only values with which the detector cannot fail; `inputs` does not change afterwards.
+pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
+    /// The names of the series that the rule reads, in the order of a section's values.
+    fn inputs(&self) -> Vec<String>;
+
+    /// What the rule speaks about, such as `RUT/GSPC`.
+    fn subject(&self) -> String;
+
+    /// Whether the values are within their bounds.
+    ///
+    /// # Errors
+    /// The key, the bound and what was given.
+    fn check(&self) -> Result<(), ParamError>;
+
+    /// The words that a [`Change`] of this kind may carry as its rung; keys of the rule's `severity` table.
+    fn rungs(&self) -> &'static [&'static str];
+
+    /// Whether decisions stay the same when all prices are multiplied by one factor.
+    fn is_scale_free(&self) -> bool;
+
+    /// Whether the kind can read single ticks.
+    fn reads_ticks(&self) -> bool;
+
+    /// What a spread or other series without a price basis does to the kind: whether `rescale` may be ignored.
+    fn unit(&self, series_unit: Unit) -> String;
+}
+
+/// A parameter outside its bounds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: expected {expected}, found {found}")]
+pub struct ParamError {
+    /// The key within the rule.
+    pub key: String,
+    /// The bound.
+    pub expected: String,
+    /// What was given.
+    pub found: String,
+}
+
+impl ParamError {
+    /// An error about one key.
+    pub fn new(key: &str, expected: impl Into<String>, found: impl ToString) -> Self {
+        ParamError { key: key.to_owned(), expected: expected.into(), found: found.to_string() }
+    }
+}
+
+/// What a series measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// A price in dollars, or an index level; positive.
+    #[default]
+    Price,
+    /// A rate or yield in percent; a hundredth is a basis point.
+    Percent,
+    /// A quotient of two series, or a multiple such as a P/E.
+    Ratio,
+    /// Anything else.
+    Number,
+}
+
+/// Facts about the rule's surroundings that a headline wants; the same at every section.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    /// Symbols of the inputs.
+    pub symbols: &'a [String],
+    /// Units of the inputs.
+    pub units: &'a [Unit],
+}
+
+/// A detector's answer to one section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The measurement; none until warm, or where the inputs it needs are missing.
+    pub reading: Option<Measure>,
+    /// What it means for the episode.
+    pub change: Change,
+}
+
+/// A measurement against its threshold, all in the rule's unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measure {
+    /// The value; finite.
+    pub value: f64,
+    /// What the next event asks for; finite.
+    pub threshold: f64,
+    /// How much is missing until then; zero while at or past it, never negative.
+    pub distance: f64,
+}
+
+/// What a section does to the detector's episode.
+///
+/// Law: `Open` only while none is open; `Escalate`, `Hold` and `Resolve` only while one is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// No episode, and none begins.
+    Quiet,
+    /// An episode begins, because of this rung.
+    Open(&'static str),
+    /// It becomes more serious, because of this rung.
+    Escalate(&'static str),
+    /// It goes on; evidence may have changed.
+    Hold,
+    /// It ends, for this reason.
+    Resolve(&'static str),
+}
+
+/// An account of the detector's present state, made only when somebody will read it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Typed key/values.
+    pub evidence: Evidence,
+    /// One sentence with the numbers, without a full stop.
+    pub headline: String,
+    /// What would end the episode, one sentence without a full stop.
+    pub reverses: String,
+    /// Which way, where the kind has one.
+    pub direction: Option<Direction>,
+}
+
+/// A detector of one kind.
+///
+/// Laws, inherited as tests by every line of [`detectors!`]: quiet until warm; quiet on a constant market; readings
+/// finite; same changes when all prices double, where scale-free; memory constant after warm-up but for what history
+/// it promises to keep; a restored copy goes on as the original would; missing members never panic.
+pub trait Detector: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
+    /// The kind's parameters.
+    type Params: Params;
+
+    /// A cold detector.
+    fn new(params: &Self::Params) -> Self;
+
+    /// Reads one section.
+    fn step(&mut self, params: &Self::Params, section: &Section<'_>) -> Step;
+
+    /// Explains the state after the last section, in which `change` happened.
+    fn account(&self, params: &Self::Params, names: Names<'_>, change: &Change) -> Account;
+
+    /// The stored prices of one input change basis: each is multiplied by `factor`.
+    fn rescale(&mut self, input: usize, factor: f64);
+}
+
+macro_rules! detectors {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal in $module:ident,)*) => {
+        /// The kinds and their parameters.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        pub enum Kind {
+            $($(#[$doc])* #[serde(rename = $name)] $variant($module::Params),)*
+        }
+
+        impl Kind {
+            /// Every kind's name.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+
+            /// Reads the parameters of the kind called `kind`; none where there is no such kind.
+            ///
+            /// # Errors
+            /// Those of the deserializer: unknown keys, wrong types.
+            pub fn deserialize<'de, D: Deserializer<'de>>(kind: &str, parameters: D) -> Option<Result<Self, D::Error>> {
+                match kind {
+                    $($name => Some(<$module::Params as Deserialize>::deserialize(parameters).map(Kind::$variant)),)*
+                    _ => None,
+                }
+            }
+
+            /// The kind's name.
+            pub fn name(&self) -> &'static str {
+                match self { $(Kind::$variant(_) => $name,)* }
+            }
+
+            /// See [`Params::inputs`].
+            pub fn inputs(&self) -> Vec<String> {
+                match self { $(Kind::$variant(params) => params.inputs(),)* }
+            }
+
+            /// See [`Params::subject`].
+            pub fn subject(&self) -> String {
+                match self { $(Kind::$variant(params) => params.subject(),)* }
+            }
+
+            /// See [`Params::check`].
+            ///
+            /// # Errors
+            /// The first parameter out of bounds.
+            pub fn check(&self) -> Result<(), ParamError> {
+                match self { $(Kind::$variant(params) => params.check(),)* }
+            }
+
+            /// See [`Params::rungs`].
+            pub fn rungs(&self) -> &'static [&'static str] {
+                match self { $(Kind::$variant(params) => params.rungs(),)* }
+            }
+
+            /// See [`Params::is_scale_free`].
+            pub fn is_scale_free(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.is_scale_free(),)* }
+            }
+
+            /// See [`Params::reads_ticks`].
+            pub fn reads_ticks(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.reads_ticks(),)* }
+            }
+
+            /// See [`Params::unit`].
+            pub fn unit(&self, series_unit: Unit) -> String {
+                match self { $(Kind::$variant(params) => params.unit(series_unit),)* }
+            }
+
+            /// A cold detector with these parameters.
+            pub fn detector(&self) -> DetectorState {
+                match self { $(Kind::$variant(params) => DetectorState::$variant(Detector::new(params)),)* }
+            }
+
+            /// JSON Schemas of each kind's parameters, by name.
+            #[cfg(feature = "schema")]
+            pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
+                vec![$(($name, schemars::schema_for!($module::Params)),)*]
+            }
+        }
+
+        /// The state of a detector of any kind.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum DetectorState {
+            $($(#[$doc])* $variant($module::State),)*
+        }
+
+        impl DetectorState {
+            /// Reads one section. `kind` has to be the one that the state was made from.
+            pub fn step(&mut self, kind: &Kind, section: &Section<'_>) -> Step {
+                match (self, kind) {
+                    $((DetectorState::$variant(state), Kind::$variant(params)) => state.step(params, section),)*
+                    #[allow(unreachable_patterns)]
+                    _ => unreachable!("a state is stepped with the kind that made it"),
+                }
+            }
+
+            /// See [`Detector::account`].
+            pub fn account(&self, kind: &Kind, names: Names<'_>, change: &Change) -> Account {
+                match (self, kind) {
+                    $((DetectorState::$variant(state), Kind::$variant(params)) => state.account(params, names, change),)*
+                    #[allow(unreachable_patterns)]
+                    _ => unreachable!("a state is asked with the kind that made it"),
+                }
+            }
+
+            /// See [`Detector::rescale`].
+            pub fn rescale(&mut self, input: usize, factor: f64) {
+                match self { $(DetectorState::$variant(state) => state.rescale(input, factor),)* }
+            }
+        }
+    };
+}
+
+detectors! {
+    /// Consecutive sessions in which a leader beats a laggard.
+    RelativeStreak = "relative_streak" in relative_streak,
+    /// New closing or intraday highs after a drought.
+    RecordHigh = "record_high" in record_high,
+    /// A series nearing a level from one side.
+    LevelApproach = "level_approach" in level_approach,
+}
+
+/// Seconds of a year of 365.2425 days, for "longest in so many years".
+pub(crate) const YEAR_SECONDS: f64 = 31_556_952.0;
+
+/// Whole seconds between two instants.
+pub(crate) fn seconds_between(from: EventTime, to: EventTime) -> i64 {
+    to.as_nanos().saturating_sub(from.as_nanos()) / crate::clock::SECOND
+}

@@ -1,0 +1,69 @@
+//! Sections: what detectors read.
+
+use crate::clock::Bucket;
+use crate::time::EventTime;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// One input's values in a section.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// First value.
+    pub open: f64,
+    /// Highest value.
+    pub high: f64,
+    /// Lowest value.
+    pub low: f64,
+    /// Last value.
+    pub close: f64,
+    /// Sum of sizes.
+    pub size: f64,
+    /// The close is an official print.
+    pub official: bool,
+}
+
+impl Point {
+    /// A point whose four prices are one value.
+    pub fn flat(value: f64, official: bool) -> Self {
+        Point { open: value, high: value, low: value, close: value, size: 0.0, official }
+    }
+
+    /// The same point with prices multiplied by `factor`.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        Point {
+            open: self.open * factor,
+            high: self.high * factor,
+            low: self.low * factor,
+            close: self.close * factor,
+            ..self
+        }
+    }
+}
+
+/// The inputs of a rule over one bucket: complete, in order, each bucket at most once.
+#[derive(Clone, Copy, Debug)]
+pub struct Section<'a> {
+    /// The time it covers.
+    pub bucket: Bucket,
+    /// A value for each input of the rule, in the order of [`crate::detector::Kind::inputs`]; none where the
+    /// member has no bar in this bucket. At least one is present.
+    pub values: &'a [Option<Point>],
+}
+
+impl Section<'_> {
+    /// The close of an input, where it is present.
+    pub fn close(&self, input: usize) -> Option<f64> {
+        self.values.get(input).copied().flatten().map(|point| point.close)
+    }
+
+    /// The instant it speaks for.
+    pub fn as_of(&self) -> EventTime {
+        self.bucket.as_of
+    }
+
+    /// The day it speaks for: the session's date, else the day in UTC.
+    pub fn date(&self) -> Date {
+        self.bucket.date.unwrap_or_else(|| self.bucket.as_of.utc_date())
+    }
+}
