@@ -1,1 +1,4 @@
 //! rotation-service
+
+pub mod kafka;
+pub mod stage;
