@@ -66,13 +66,28 @@ impl Clock {
     /// The bucket that `time` belongs to; none where the calendar has no session then.
     ///
     /// `closing_window` (nanoseconds) lengthens a session past its close, for prints that arrive after the bell.
-    pub fn bucket(self, calendar: Calendar, closing_window: i64, time: EventTime) -> Option<Bucket> {
+    pub fn bucket(
+        self,
+        calendar: Calendar,
+        closing_window: i64,
+        time: EventTime,
+    ) -> Option<Bucket> {
         match self {
-            Clock::Tick => Some(Bucket { start: time, end: time.saturating_add(1), as_of: time, date: None }),
+            Clock::Tick => Some(Bucket {
+                start: time,
+                end: time.saturating_add(1),
+                as_of: time,
+                date: None,
+            }),
             Clock::Interval(length) => {
                 let start = time.as_nanos().div_euclid(length) * length;
                 let end = EventTime::from_nanos(start.saturating_add(length));
-                Some(Bucket { start: EventTime::from_nanos(start), end, as_of: end, date: None })
+                Some(Bucket {
+                    start: EventTime::from_nanos(start),
+                    end,
+                    as_of: end,
+                    date: None,
+                })
             }
             Clock::Session => {
                 let session = calendar.session_at_or_after(time.saturating_sub(closing_window))?;
@@ -87,7 +102,10 @@ impl Clock {
 pub fn session_bucket(session: crate::calendar::Session, closing_window: i64) -> Bucket {
     Bucket {
         start: session.open,
-        end: session.close.saturating_add(closing_window).saturating_add(1),
+        end: session
+            .close
+            .saturating_add(closing_window)
+            .saturating_add(1),
         as_of: session.close,
         date: Some(session.date),
     }
@@ -106,7 +124,10 @@ pub struct ClockError {
 /// # Errors
 /// Anything but a whole number followed by one of those units, or one beyond 36,500 days.
 pub fn parse_span(text: &str) -> Result<i64, ClockError> {
-    let error = || ClockError { expected: "a length of time such as \"30s\", \"1m\", \"4h\" or \"2d\"", found: text.to_owned() };
+    let error = || ClockError {
+        expected: "a length of time such as \"30s\", \"1m\", \"4h\" or \"2d\"",
+        found: text.to_owned(),
+    };
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
     let (number, unit) = text.split_at(digits);
     let unit = match unit {
@@ -119,14 +140,32 @@ pub fn parse_span(text: &str) -> Result<i64, ClockError> {
         "d" => DAY,
         _ => return Err(error()),
     };
-    let span = number.parse::<i64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(error)?;
-    if span <= 36_500 * DAY { Ok(span) } else { Err(error()) }
+    let span = number
+        .parse::<i64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit))
+        .ok_or_else(error)?;
+    if span <= 36_500 * DAY {
+        Ok(span)
+    } else {
+        Err(error())
+    }
 }
 
 /// Writes a length of time in the largest unit that divides it.
 pub fn format_span(nanos: i64) -> String {
-    let units = [(DAY, "d"), (3_600 * SECOND, "h"), (60 * SECOND, "m"), (SECOND, "s"), (1_000_000, "ms"), (1_000, "us")];
-    match units.into_iter().find(|(unit, _)| nanos != 0 && nanos % unit == 0) {
+    let units = [
+        (DAY, "d"),
+        (3_600 * SECOND, "h"),
+        (60 * SECOND, "m"),
+        (SECOND, "s"),
+        (1_000_000, "ms"),
+        (1_000, "us"),
+    ];
+    match units
+        .into_iter()
+        .find(|(unit, _)| nanos != 0 && nanos % unit == 0)
+    {
         Some((unit, name)) => format!("{}{name}", nanos / unit),
         None if nanos == 0 => "0s".to_owned(),
         None => format!("{nanos}ns"),
@@ -169,6 +208,8 @@ impl Serialize for Clock {
 
 impl<'de> Deserialize<'de> for Clock {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        std::borrow::Cow::<'de, str>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

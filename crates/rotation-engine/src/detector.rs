@@ -6,14 +6,16 @@
 
 use crate::alert::{Direction, Evidence};
 use crate::section::Section;
-use crate::time::EventTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+mod distance;
 pub mod level_approach;
 pub mod record_high;
 pub mod relative_streak;
+
+pub use distance::{Distance, DistanceError};
 
 /// What a rule of one kind is told in the configuration.
 ///
@@ -31,6 +33,12 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// The key, the bound and what was given.
     fn check(&self) -> Result<(), ParamError>;
 
+    /// Whether the kind can read series of these units, in the order of [`Params::inputs`].
+    ///
+    /// # Errors
+    /// The key that names the series or that does not suit its unit.
+    fn check_units(&self, units: &[Unit]) -> Result<(), ParamError>;
+
     /// The words that a [`Change`] of this kind may carry as its rung; keys of the rule's `severity` table.
     fn rungs(&self) -> &'static [&'static str];
 
@@ -40,7 +48,7 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// Whether the kind can read single ticks.
     fn reads_ticks(&self) -> bool;
 
-    /// What a spread or other series without a price basis does to the kind: whether `rescale` may be ignored.
+    /// The unit of the readings, where the first input has this unit.
     fn unit(&self, series_unit: Unit) -> String;
 }
 
@@ -59,7 +67,11 @@ pub struct ParamError {
 impl ParamError {
     /// An error about one key.
     pub fn new(key: &str, expected: impl Into<String>, found: impl ToString) -> Self {
-        ParamError { key: key.to_owned(), expected: expected.into(), found: found.to_string() }
+        ParamError {
+            key: key.to_owned(),
+            expected: expected.into(),
+            found: found.to_string(),
+        }
     }
 }
 
@@ -207,6 +219,14 @@ macro_rules! detectors {
                 match self { $(Kind::$variant(params) => params.check(),)* }
             }
 
+            /// See [`Params::check_units`].
+            ///
+            /// # Errors
+            /// The first key that does not suit the units.
+            pub fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
+                match self { $(Kind::$variant(params) => params.check_units(units),)* }
+            }
+
             /// See [`Params::rungs`].
             pub fn rungs(&self) -> &'static [&'static str] {
                 match self { $(Kind::$variant(params) => params.rungs(),)* }
@@ -279,12 +299,4 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
-}
-
-/// Seconds of a year of 365.2425 days, for "longest in so many years".
-pub(crate) const YEAR_SECONDS: f64 = 31_556_952.0;
-
-/// Whole seconds between two instants.
-pub(crate) fn seconds_between(from: EventTime, to: EventTime) -> i64 {
-    to.as_nanos().saturating_sub(from.as_nanos()) / crate::clock::SECOND
 }

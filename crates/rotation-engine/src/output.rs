@@ -53,6 +53,11 @@ pub enum Output {
         /// The smallest of its sources' horizons.
         time: EventTime,
     },
+    /// The universe goes no further: its log mixes configurations. The process has to stop and say so.
+    Refused {
+        /// What does not agree, and what to do.
+        reason: String,
+    },
     /// A source was left out for trailing the log, or came back.
     Source {
         /// The partition of the ticks topic.

@@ -226,7 +226,10 @@ impl RulePlan {
     /// The severity of an event: by rung, else by state, else `info`; resolutions and corrections are `info`.
     pub fn severity(&self, state: State, rung: Option<&str>) -> Severity {
         let by_rung = rung.and_then(|rung| self.severity.get(rung));
-        by_rung.or_else(|| self.severity.get(state.name())).copied().unwrap_or(Severity::Info)
+        by_rung
+            .or_else(|| self.severity.get(state.name()))
+            .copied()
+            .unwrap_or(Severity::Info)
     }
 
     /// How loudly an event is told: as the rule says, else as its severity asks; the end of an episode never pages.
@@ -245,8 +248,13 @@ impl RulePlan {
 impl UniversePlan {
     /// The position of a symbol.
     pub fn series_ix(&self, symbol: &str) -> Option<SeriesIx> {
-        let at = self.series.binary_search_by(|series| series.symbol.as_str().cmp(symbol)).ok()?;
-        Some(SeriesIx(u32::try_from(at).expect("a plan holds fewer than 2^32 series")))
+        let at = self
+            .series
+            .binary_search_by(|series| series.symbol.as_str().cmp(symbol))
+            .ok()?;
+        Some(SeriesIx(
+            u32::try_from(at).expect("a plan holds fewer than 2^32 series"),
+        ))
     }
 
     /// A series of the plan.

@@ -81,7 +81,7 @@ pub enum LogBody {
 }
 
 /// A closed bar of one series.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bar {
     /// The series.
     pub series: SeriesIx,

@@ -25,7 +25,14 @@ pub struct Point {
 impl Point {
     /// A point whose four prices are one value.
     pub fn flat(value: f64, official: bool) -> Self {
-        Point { open: value, high: value, low: value, close: value, size: 0.0, official }
+        Point {
+            open: value,
+            high: value,
+            low: value,
+            close: value,
+            size: 0.0,
+            official,
+        }
     }
 
     /// The same point with prices multiplied by `factor`.
@@ -54,7 +61,11 @@ pub struct Section<'a> {
 impl Section<'_> {
     /// The close of an input, where it is present.
     pub fn close(&self, input: usize) -> Option<f64> {
-        self.values.get(input).copied().flatten().map(|point| point.close)
+        self.values
+            .get(input)
+            .copied()
+            .flatten()
+            .map(|point| point.close)
     }
 
     /// The instant it speaks for.
@@ -64,6 +75,8 @@ impl Section<'_> {
 
     /// The day it speaks for: the session's date, else the day in UTC.
     pub fn date(&self) -> Date {
-        self.bucket.date.unwrap_or_else(|| self.bucket.as_of.utc_date())
+        self.bucket
+            .date
+            .unwrap_or_else(|| self.bucket.as_of.utc_date())
     }
 }

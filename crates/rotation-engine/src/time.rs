@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -63,6 +65,11 @@ impl EventTime {
     /// Nanoseconds from `earlier` to this instant, negative when `earlier` is later, held within `i64`.
     pub const fn saturating_since(self, earlier: Self) -> Nanos {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// The date of the instant in UTC.
+    pub fn utc_date(self) -> Date {
+        Offset::UTC.to_datetime(self.into()).date()
     }
 }
 

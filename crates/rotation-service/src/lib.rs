@@ -1,4 +1,8 @@
 //! rotation-service
 
+pub mod config;
+pub mod files;
+pub mod http;
 pub mod kafka;
+pub mod metrics;
 pub mod stage;

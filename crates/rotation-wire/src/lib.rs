@@ -1,1 +1,20 @@
-//! rotation-wire
+//! Knows the bytes on the topics.
+//!
+//! One module a topic, each sans I/O: bytes to types and back, so that tools and fuzzers need no Kafka library.
+//!
+//! - [`input`]: records of the ticks topic, JSON, written by anybody: read with suspicion and at speed.
+//! - [`bars`]: records of the bars log, JSON, written by the sampler stage and read by the universe stage.
+//! - [`alerts`]: events of the alert topic, CloudEvents 1.0 in structured JSON.
+//! - [`state`]: heads and snapshots on the compacted state topic, CBOR.
+//! - [`dead_letter`]: the headers that a refused record carries.
+//! - [`partition`]: which partition a key belongs to, as the Java client has it.
+//! - [`schema`]: JSON Schemas of the above and of the configuration, and digests of rules.
+
+// pub mod alerts;
+// pub mod bars;
+pub mod dead_letter;
+pub mod input;
+pub mod partition;
+// pub mod schema;
+// pub mod state;
+mod text;

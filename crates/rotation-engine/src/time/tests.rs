@@ -110,6 +110,19 @@ fn arithmetic_saturates() {
 }
 
 #[test]
+fn dates_are_those_of_utc() {
+    for (text, date) in [
+        ("2026-01-15T20:00:00-05:00", "2026-01-16"),
+        ("1969-12-31T23:59:59.999999999Z", "1969-12-31"),
+        ("1970-01-01T00:00:00Z", "1970-01-01"),
+    ] {
+        assert_eq!(parse(text).unwrap().utc_date().to_string(), date);
+    }
+    assert_eq!(EventTime::MIN.utc_date().to_string(), "1677-09-21");
+    assert_eq!(EventTime::MAX.utc_date().to_string(), "2262-04-11");
+}
+
+#[test]
 fn json_holds_text_and_reads_integers_too() {
     let time = parse("2026-01-15T20:59:59.123Z").unwrap();
     assert_eq!(

@@ -1,0 +1,441 @@
+//! From a universe as written to a valid one.
+
+use super::{
+    Adjustment, DAY, PlanError, RulePlan, RuleSpec, SECOND, SeriesPlan, SeriesSource, SeriesSpec,
+    UniversePlan, UniverseSpec, parse_span,
+};
+use crate::calendar::Calendar;
+use crate::clock::Clock;
+use crate::detector::Unit;
+use crate::record::SeriesIx;
+use jiff::civil::Date;
+use std::collections::BTreeMap;
+
+/// Sessions are at least this far apart, so a correction of one is never due after the next was cut.
+const CORRECTION_WINDOW_MAX: i64 = 16 * 3_600 * SECOND;
+
+/// A universe holds at most this many series.
+const SERIES_MAX: usize = 100_000;
+
+impl UniversePlan {
+    /// Checks a universe as written.
+    ///
+    /// # Errors
+    /// The first key that is out of bounds, names something unknown or contradicts another.
+    pub fn build(name: &str, spec: &UniverseSpec) -> Result<UniversePlan, PlanError> {
+        let at = Key(format!("universe.{name}"));
+        at.check_name(name)?;
+        let calendar = at.calendar("calendar", spec.calendar.as_deref(), Calendar::Xnys)?;
+        let series_at = at.sub("series");
+        if spec.series.is_empty() || spec.series.len() > SERIES_MAX {
+            return Err(
+                series_at.error(format!("from 1 to {SERIES_MAX} series"), spec.series.len())
+            );
+        }
+        let symbols: Vec<&str> = spec.series.keys().map(String::as_str).collect();
+        let mut series = Vec::with_capacity(symbols.len());
+        for (symbol, written) in &spec.series {
+            series.push(build_series(
+                &series_at.sub(symbol),
+                symbol,
+                written,
+                calendar,
+                &symbols,
+            )?);
+        }
+        let rules_at = at.sub("rules");
+        let mut rules = Vec::with_capacity(spec.rules.len());
+        for (rule, written) in &spec.rules {
+            rules.push(build_rule(&rules_at.sub(rule), rule, written, &series)?);
+        }
+        check_bases(&series_at, &series)?;
+        assign_clocks(&mut series, &rules);
+        let mut plan = UniversePlan {
+            name: name.to_owned(),
+            calendar,
+            lateness: at.span("lateness", spec.lateness.as_deref(), 30 * SECOND, 7 * DAY)?,
+            skew: at.span("skew", spec.skew.as_deref(), 5 * SECOND, DAY)?,
+            stall_after: at.span(
+                "stall_after",
+                spec.stall_after.as_deref(),
+                300 * SECOND,
+                30 * DAY,
+            )?,
+            closing_window: at.span(
+                "closing_window",
+                spec.closing_window.as_deref(),
+                0,
+                4 * 3_600 * SECOND,
+            )?,
+            correction_window: at.span(
+                "correction_window",
+                spec.correction_window.as_deref(),
+                12 * 3_600 * SECOND,
+                CORRECTION_WINDOW_MAX,
+            )?,
+            live_from: at.date("live_from", spec.live_from.as_deref())?,
+            publish_history: spec.publish_history.unwrap_or(false),
+            series,
+            rules,
+            digest: 0,
+        };
+        plan.digest = digest(&plan);
+        Ok(plan)
+    }
+}
+
+/// A place in the configuration.
+struct Key(String);
+
+impl Key {
+    fn sub(&self, key: &str) -> Key {
+        Key(format!("{}.{key}", self.0))
+    }
+
+    fn error(&self, expected: impl Into<String>, found: impl ToString) -> PlanError {
+        PlanError {
+            key: self.0.clone(),
+            expected: expected.into(),
+            found: found.to_string(),
+        }
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), PlanError> {
+        let fits = !name.is_empty()
+            && name.len() <= 64
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.');
+        if fits {
+            return Ok(());
+        }
+        Err(self.error(
+            "a name of 1 to 64 letters, digits, \"-\", \"_\" or \".\"",
+            format!("\"{name}\""),
+        ))
+    }
+
+    fn calendar(
+        &self,
+        key: &str,
+        written: Option<&str>,
+        default: Calendar,
+    ) -> Result<Calendar, PlanError> {
+        match written {
+            None => Ok(default),
+            Some(text) => text.parse().map_err(|_| {
+                self.sub(key)
+                    .error("\"XNYS\", \"US-BOND\" or \"24x7\"", format!("\"{text}\""))
+            }),
+        }
+    }
+
+    fn span(
+        &self,
+        key: &str,
+        written: Option<&str>,
+        default: i64,
+        max: i64,
+    ) -> Result<i64, PlanError> {
+        let Some(text) = written else {
+            return Ok(default);
+        };
+        let expected = || {
+            format!(
+                "a length of time up to {} such as \"30s\" or \"2d\"",
+                crate::clock::format_span(max)
+            )
+        };
+        let span =
+            parse_span(text).map_err(|_| self.sub(key).error(expected(), format!("\"{text}\"")))?;
+        if span > max {
+            Err(self.sub(key).error(expected(), format!("\"{text}\"")))
+        } else {
+            Ok(span)
+        }
+    }
+
+    fn date(&self, key: &str, written: Option<&str>) -> Result<Option<Date>, PlanError> {
+        let Some(text) = written else { return Ok(None) };
+        let parsed = text.parse().map_err(|_| {
+            self.sub(key)
+                .error("a date such as \"2026-01-31\"", format!("\"{text}\""))
+        });
+        parsed.map(Some)
+    }
+}
+
+fn build_series(
+    at: &Key,
+    symbol: &str,
+    written: &SeriesSpec,
+    default: Calendar,
+    symbols: &[&str],
+) -> Result<SeriesPlan, PlanError> {
+    if symbol.is_empty() || symbol.len() > 64 || symbol.chars().any(char::is_control) {
+        return Err(at.error(
+            "a symbol of 1 to 64 characters, none a control character",
+            format!("\"{symbol}\""),
+        ));
+    }
+    let find = |key: &str, leg: &str| {
+        let ix = symbols.binary_search(&leg).map_err(|_| {
+            at.sub(key).error(
+                "the symbol of a series of this universe",
+                format!("\"{leg}\""),
+            )
+        })?;
+        Ok::<_, PlanError>(SeriesIx(
+            u32::try_from(ix).expect("SERIES_MAX bounds the position"),
+        ))
+    };
+    let source = match (&written.ratio, &written.spread, &written.basket) {
+        (None, None, None) => SeriesSource::Raw,
+        (Some([a, b]), None, None) => SeriesSource::Ratio(find("ratio", a)?, find("ratio", b)?),
+        (None, Some([a, b]), None) => SeriesSource::Spread(find("spread", a)?, find("spread", b)?),
+        (None, None, Some(members)) if !members.is_empty() => SeriesSource::Basket(
+            members
+                .iter()
+                .map(|member| find("basket", member))
+                .collect::<Result<_, _>>()?,
+        ),
+        (None, None, Some(_)) => return Err(at.sub("basket").error("at least one member", "none")),
+        _ => return Err(at.error("at most one of ratio, spread and basket", "several")),
+    };
+    let lag = at.span(
+        "publication_lag",
+        written.publication_lag.as_deref(),
+        0,
+        400 * DAY,
+    )?;
+    if source != SeriesSource::Raw && lag > 0 {
+        return Err(at
+            .sub("publication_lag")
+            .error("none on a derived series: its legs carry theirs", "one"));
+    }
+    let unit = written.unit.unwrap_or(match source {
+        SeriesSource::Raw | SeriesSource::Basket(_) => Unit::Price,
+        SeriesSource::Ratio(..) => Unit::Ratio,
+        SeriesSource::Spread(..) => Unit::Number,
+    });
+    Ok(SeriesPlan {
+        symbol: symbol.to_owned(),
+        name: written.name.clone().unwrap_or_else(|| symbol.to_owned()),
+        unit,
+        calendar: at.calendar("calendar", written.calendar.as_deref(), default)?,
+        publication_lag: lag,
+        adjustment: written.adjustment.unwrap_or_default(),
+        source,
+        clocks: Vec::new(),
+    })
+}
+
+/// Derived series stand on raw ones of one adjustment basis.
+fn check_bases(at: &Key, series: &[SeriesPlan]) -> Result<(), PlanError> {
+    for plan in series {
+        let legs = legs(plan);
+        let at = at.sub(&plan.symbol);
+        for leg in &legs {
+            let leg = &series[leg.index()];
+            if leg.source != SeriesSource::Raw {
+                return Err(at.error(
+                    "legs that are raw series",
+                    format!("\"{}\", a derived one", leg.symbol),
+                ));
+            }
+        }
+        let basis = |ix: &SeriesIx| series[ix.index()].adjustment;
+        let comparable = |ix: &&SeriesIx| series[ix.index()].unit == Unit::Price;
+        let mut priced = legs.iter().filter(comparable);
+        if let Some(first) = priced.next()
+            && let Some(other) = priced.find(|ix| basis(ix) != basis(first))
+        {
+            let name = |ix: &SeriesIx| {
+                format!(
+                    "{} is {}",
+                    series[ix.index()].symbol,
+                    adjustment_name(basis(ix))
+                )
+            };
+            return Err(at.error(
+                "legs of one adjustment basis",
+                format!("{}, {}", name(first), name(other)),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn adjustment_name(adjustment: Adjustment) -> &'static str {
+    match adjustment {
+        Adjustment::Price => "price",
+        Adjustment::Split => "split",
+        Adjustment::Total => "total",
+    }
+}
+
+/// The raw series that a derived one is made from.
+fn legs(plan: &SeriesPlan) -> Vec<SeriesIx> {
+    match &plan.source {
+        SeriesSource::Raw => Vec::new(),
+        SeriesSource::Ratio(a, b) | SeriesSource::Spread(a, b) => vec![*a, *b],
+        SeriesSource::Basket(members) => members.clone(),
+    }
+}
+
+fn build_rule(
+    at: &Key,
+    name: &str,
+    written: &RuleSpec,
+    series: &[SeriesPlan],
+) -> Result<RulePlan, PlanError> {
+    at.check_name(name)?;
+    let kind = &written.kind;
+    kind.check()
+        .map_err(|error| at.sub(&error.key).error(error.expected, error.found))?;
+    let clock = match written.common.clock.as_deref() {
+        None => Clock::Session,
+        Some(text) => text.parse().map_err(|_| {
+            at.sub("clock").error(
+                "\"session\", \"tick\" or an interval up to a day such as \"1m\"",
+                format!("\"{text}\""),
+            )
+        })?,
+    };
+    let symbols = kind.inputs();
+    let find = |symbol: &String| {
+        let ix = series
+            .binary_search_by(|plan| plan.symbol.as_str().cmp(symbol))
+            .map_err(|_| at.error("series of this universe as inputs", format!("\"{symbol}\"")))?;
+        Ok::<_, PlanError>(SeriesIx(
+            u32::try_from(ix).expect("SERIES_MAX bounds the position"),
+        ))
+    };
+    let inputs = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    check_clock(at, clock, kind, &inputs, series)?;
+    let mut known = vec!["opened", "escalated", "resolved"];
+    known.extend_from_slice(kind.rungs());
+    for (table, key) in written
+        .common
+        .severity
+        .keys()
+        .map(|key| ("severity", key))
+        .chain(written.common.notify.keys().map(|key| ("notify", key)))
+    {
+        if !known.contains(&key.as_str()) {
+            return Err(at.sub(table).error(
+                format!("keys among {}", known.join(", ")),
+                format!("\"{key}\""),
+            ));
+        }
+    }
+    let units: Vec<Unit> = inputs.iter().map(|ix| series[ix.index()].unit).collect();
+    Ok(RulePlan {
+        name: name.to_owned(),
+        version: written.version.clone(),
+        clock,
+        kind: kind.clone(),
+        subject: kind.subject(),
+        unit: kind.unit(units.first().copied().unwrap_or_default()),
+        symbols,
+        units,
+        inputs,
+        severity: written.common.severity.clone(),
+        notify: written.common.notify.clone(),
+        cooldown: at.span(
+            "cooldown",
+            written.common.cooldown.as_deref(),
+            0,
+            3_650 * DAY,
+        )?,
+        base_rate: written.common.base_rate,
+        runbook: written.common.runbook.clone(),
+    })
+}
+
+/// A rule on ticks reads one raw series that is visible at once: anything else would depend on interleaving.
+fn check_clock(
+    at: &Key,
+    clock: Clock,
+    kind: &crate::detector::Kind,
+    inputs: &[SeriesIx],
+    series: &[SeriesPlan],
+) -> Result<(), PlanError> {
+    if clock != Clock::Tick {
+        return Ok(());
+    }
+    let at = at.sub("clock");
+    if !kind.reads_ticks() {
+        return Err(at.error(
+            format!("\"session\" or an interval for {}", kind.name()),
+            "\"tick\"",
+        ));
+    }
+    let [input] = inputs else {
+        return Err(at.error(
+            "one input for a rule on ticks",
+            format!("{} inputs", inputs.len()),
+        ));
+    };
+    let input = &series[input.index()];
+    if input.source != SeriesSource::Raw {
+        return Err(at.error(
+            "a raw series for a rule on ticks",
+            format!("\"{}\", a derived one", input.symbol),
+        ));
+    }
+    if input.publication_lag > 0 {
+        return Err(at.error(
+            "a series without publication_lag for a rule on ticks",
+            format!("\"{}\"", input.symbol),
+        ));
+    }
+    Ok(())
+}
+
+/// Notes on each raw series the clocks that some rule reads it by.
+fn assign_clocks(series: &mut [SeriesPlan], rules: &[RulePlan]) {
+    let mut wanted: BTreeMap<SeriesIx, Vec<Clock>> = BTreeMap::new();
+    for rule in rules {
+        for input in &rule.inputs {
+            let plan = &series[input.index()];
+            let raw = if plan.source == SeriesSource::Raw {
+                vec![*input]
+            } else {
+                legs(plan)
+            };
+            for leg in raw {
+                wanted.entry(leg).or_default().push(rule.clock);
+            }
+        }
+    }
+    for (ix, mut clocks) in wanted {
+        clocks.sort_unstable();
+        clocks.dedup();
+        series[ix.index()].clocks = clocks;
+    }
+}
+
+/// FNV-1a over what samplers and universes have to agree on.
+fn digest(plan: &UniversePlan) -> u64 {
+    let mut text = format!(
+        "{}|{}|{}|{}",
+        plan.calendar, plan.lateness, plan.closing_window, plan.correction_window
+    );
+    for series in plan
+        .series
+        .iter()
+        .filter(|series| series.source == SeriesSource::Raw)
+    {
+        text.push_str(&format!(
+            "|{} {} {}",
+            series.symbol, series.calendar, series.publication_lag
+        ));
+        for clock in &series.clocks {
+            text.push_str(&format!(" {clock}"));
+        }
+    }
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,226 @@
+//! Cuts: from bars of several series to sections, in order.
+//!
+//! A bucket is settled when each leg has its bar, has gone past it, or when the universe's horizon has passed the
+//! leg's end of the bucket. Settled buckets come out in order. Whatever the interleaving of the sources, the same
+//! buckets come out with the same values: a leg's bars arrive in order from one source, and a source's horizon follows
+//! the bars that it closes.
+//!
+//! Corrections do not touch a bucket before it is cut. They gather beside it and are applied in one go when every leg
+//! is official or can no longer be corrected, so that the moment of their arrival does not matter either.
+
+use crate::calendar::Calendar;
+use crate::clock::{Bucket, Clock, date_key, session_bucket};
+use crate::output::DropCode;
+use crate::record::Bar;
+use crate::section::Point;
+use crate::time::EventTime;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a cut knows of its legs; derived from the plan.
+#[derive(Clone, Debug)]
+pub(super) struct CutPlan {
+    pub(super) clock: Clock,
+    /// The calendar of each leg.
+    pub(super) calendars: Vec<Calendar>,
+    pub(super) closing_window: i64,
+    pub(super) correction_window: i64,
+}
+
+/// The buckets of one rule that are not done yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cut {
+    /// Key of the newest bucket that each leg has spoken of.
+    reached: Vec<Option<i64>>,
+    /// Buckets not cut yet.
+    pending: BTreeMap<i64, Pending>,
+    /// Key of the newest bucket cut.
+    cut: Option<i64>,
+    /// The newest bucket, while it may still be corrected.
+    provisional: Option<Pending>,
+}
+
+/// The values of one bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pending {
+    pub(super) bucket: Bucket,
+    /// The first value of each leg.
+    pub(super) values: Vec<Option<Point>>,
+    /// The official value of each leg, where it came after.
+    fixes: Vec<Option<Point>>,
+}
+
+/// What comes out of a cut.
+pub(super) enum Ready {
+    /// A bucket's first values.
+    First(Pending),
+    /// A bucket's values after corrections; only where some came.
+    Final(Pending),
+}
+
+impl CutPlan {
+    /// End of a leg's bucket; none where its calendar has no such session.
+    fn end(&self, leg: usize, bucket: &Bucket) -> Option<EventTime> {
+        match bucket.date {
+            None => Some(bucket.end),
+            Some(date) => self.session(leg, date).map(|bucket| bucket.end),
+        }
+    }
+
+    fn session(&self, leg: usize, date: Date) -> Option<Bucket> {
+        let session = self.calendars[leg].session(date)?;
+        Some(session_bucket(session, self.closing_window))
+    }
+
+    /// Whether a leg's calendar has the bucket.
+    pub(super) fn expects(&self, leg: usize, bucket: &Bucket) -> bool {
+        bucket
+            .date
+            .is_none_or(|date| self.calendars[leg].session(date).is_some())
+    }
+}
+
+impl Pending {
+    fn new(bucket: Bucket, legs: usize) -> Self {
+        Pending {
+            bucket,
+            values: vec![None; legs],
+            fixes: vec![None; legs],
+        }
+    }
+
+    /// Sessions of one date end at different hours: the section speaks for the latest.
+    fn widen(&mut self, bucket: &Bucket) {
+        self.bucket.start = self.bucket.start.min(bucket.start);
+        self.bucket.end = self.bucket.end.max(bucket.end);
+        self.bucket.as_of = self.bucket.as_of.max(bucket.as_of);
+    }
+
+    fn is_official(&self, leg: usize) -> bool {
+        self.values[leg].is_some_and(|point| point.official) || self.fixes[leg].is_some()
+    }
+
+    /// The values with the corrections applied.
+    fn corrected(mut self) -> Self {
+        for (value, fix) in self.values.iter_mut().zip(&self.fixes) {
+            *value = fix.or(*value);
+        }
+        self
+    }
+}
+
+impl Cut {
+    pub(super) fn new(legs: usize) -> Self {
+        Cut {
+            reached: vec![None; legs],
+            pending: BTreeMap::new(),
+            cut: None,
+            provisional: None,
+        }
+    }
+
+    /// Whether nothing waits here for the horizon.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.provisional.is_none()
+    }
+
+    /// Whether the newest bucket cannot be corrected any more.
+    pub(super) fn is_final_now(&self) -> bool {
+        self.provisional.is_none()
+    }
+
+    /// Number of legs.
+    pub(super) fn legs(&self) -> usize {
+        self.reached.len()
+    }
+
+    /// Takes a leg's bar.
+    pub(super) fn insert(&mut self, leg: usize, bar: &Bar) -> Result<(), DropCode> {
+        let key = bar.bucket.key();
+        let point = Point {
+            open: bar.open,
+            high: bar.high,
+            low: bar.low,
+            close: bar.close,
+            size: bar.size,
+            official: bar.official,
+        };
+        if self.cut.is_some_and(|cut| key <= cut) {
+            return match &mut self.provisional {
+                Some(last) if bar.correction && last.bucket.key() == key => {
+                    last.fixes[leg] = Some(point);
+                    Ok(())
+                }
+                _ if bar.correction => Err(DropCode::StaleCorrection),
+                _ => Err(DropCode::ClosedBucket),
+            };
+        }
+        if !bar.correction && self.reached[leg].is_some_and(|reached| key <= reached) {
+            return Err(DropCode::ClosedBucket);
+        }
+        self.reached[leg] = self.reached[leg].max(Some(key));
+        let legs = self.reached.len();
+        let pending = self
+            .pending
+            .entry(key)
+            .or_insert_with(|| Pending::new(bar.bucket, legs));
+        pending.widen(&bar.bucket);
+        let values = if bar.correction {
+            &mut pending.fixes
+        } else {
+            &mut pending.values
+        };
+        values[leg] = Some(point);
+        Ok(())
+    }
+
+    /// The next bucket that is ready, if any.
+    pub(super) fn next(&mut self, plan: &CutPlan, horizon: EventTime) -> Option<Ready> {
+        if let Some(last) = self.provisional.take() {
+            if !self.is_final(plan, &last, horizon) {
+                self.provisional = Some(last);
+                return None;
+            }
+            if last.fixes.iter().any(Option::is_some) {
+                return Some(Ready::Final(last.corrected()));
+            }
+        }
+        let first = self.pending.first_entry()?;
+        let legs = self.reached.len();
+        let is_settled = (0..legs).all(|leg| {
+            let pending = first.get();
+            pending.values[leg].is_some()
+                || self.reached[leg].is_some_and(|reached| reached >= *first.key())
+                || plan
+                    .end(leg, &pending.bucket)
+                    .is_none_or(|end| horizon >= end)
+        });
+        if !is_settled {
+            return None;
+        }
+        let (key, pending) = first.remove_entry();
+        self.cut = Some(key);
+        let all_official = (0..legs).all(|leg| {
+            pending.values[leg].is_some_and(|point| point.official)
+                || !plan.expects(leg, &pending.bucket)
+        });
+        if plan.clock == Clock::Session && !all_official {
+            self.provisional = Some(pending.clone());
+        }
+        Some(Ready::First(pending))
+    }
+
+    /// Whether no leg of a bucket can be corrected any more.
+    fn is_final(&self, plan: &CutPlan, last: &Pending, horizon: EventTime) -> bool {
+        let key = last.bucket.date.map_or(i64::MIN, date_key);
+        (0..self.reached.len()).all(|leg| {
+            last.is_official(leg)
+                || self.reached[leg].is_some_and(|reached| reached > key)
+                || match last.bucket.date.and_then(|date| plan.session(leg, date)) {
+                    None => true,
+                    Some(bucket) => horizon > bucket.as_of.saturating_add(plan.correction_window),
+                }
+        })
+    }
+}

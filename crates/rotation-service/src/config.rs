@@ -1,0 +1,118 @@
+//! The configuration: what is detected, and where the topics are.
+//!
+//! Two types of everything: as written, which mirrors the file, and as valid, which the program uses and nobody checks
+//! again. A file is read to its end whatever it holds, so that all its faults are told at once, each with its line, its
+//! key, the bound and what was given. How the process runs is not in the file but in flags and environment.
+
+use rotation_engine::plan::UniversePlan;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+mod describe;
+mod document;
+mod error;
+mod kafka;
+mod reader;
+mod reference;
+mod universe;
+
+pub use describe::describe;
+pub use error::{ConfigError, ConfigErrors, Problem};
+pub use kafka::{KafkaConfig, Properties, Property, SecretError, Topics};
+pub use reference::{reference, schema};
+
+use document::{Document, KeyPath};
+use reader::Reader;
+
+/// A valid configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Brokers, group, topics.
+    pub kafka: KafkaConfig,
+    /// Where metrics and health are served.
+    pub http: HttpConfig,
+    /// The universes, ordered by name; at least one.
+    pub universes: Vec<Arc<UniversePlan>>,
+}
+
+/// Where metrics and health are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Address and port; port 0 asks the system for a free one.
+    pub listen: SocketAddr,
+}
+
+/// `[http]` as written.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HttpSpec {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served: an address and a port. Default `127.0.0.1:9464`.
+    listen: Option<String>,
+}
+
+/// The listening address of a configuration that names none.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:9464";
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Every fault of the file, or that it cannot be read.
+    pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Config::parse(&text, &file),
+            Err(error) => {
+                let problem = Problem::Unreadable(error.to_string());
+                Err(ConfigErrors { file, errors: vec![ConfigError { line: None, key: String::new(), problem }] })
+            }
+        }
+    }
+
+    /// Reads a text; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Every fault of the text.
+    pub fn parse(text: &str, file: &str) -> Result<Config, ConfigErrors> {
+        let failed = |errors| ConfigErrors { file: file.to_owned(), errors };
+        let document = Document::parse(text).map_err(failed)?;
+        let mut reader = Reader::new(&document);
+        match read(&mut reader, document.values()) {
+            Some(config) if reader.faults() == 0 => Ok(config),
+            _ => Err(failed(reader.into_errors())),
+        }
+    }
+
+    /// The universe of that name.
+    pub fn universe(&self, name: &str) -> Option<&Arc<UniversePlan>> {
+        self.universes.iter().find(|universe| universe.name == name)
+    }
+}
+
+fn read(reader: &mut Reader<'_>, mut root: toml::Table) -> Option<Config> {
+    let at = KeyPath::default();
+    reader.only_known(&mut root, &at, &["kafka", "http", "universe"]);
+    let kafka = reader.table(&mut root, &at, "kafka").and_then(|table| kafka::read(reader, table, &at.key("kafka")));
+    let http = reader.table(&mut root, &at, "http").and_then(|table| read_http(reader, table, &at.key("http")));
+    let universes = reader.table(&mut root, &at, "universe");
+    let universes = universes.and_then(|table| universe::read_all(reader, table, &at.key("universe")));
+    Some(Config { kafka: kafka?, http: http?, universes: universes? })
+}
+
+fn read_http(reader: &mut Reader<'_>, table: toml::Table, at: &KeyPath) -> Option<HttpConfig> {
+    let spec: HttpSpec = reader.read(table, at)?;
+    let listen = spec.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
+    match listen.parse() {
+        Ok(listen) => Some(HttpConfig { listen }),
+        Err(_) => {
+            reader.bad_value(&at.key("listen"), "an address and a port such as \"127.0.0.1:9464\"", listen);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
