@@ -191,7 +191,7 @@ impl KafkaSettings {
 
     fn extend(&self, config: &mut ClientConfig) {
         for (name, value) in self.client().config_map() {
-            config.set(*name, *value);
+            config.set(name, value);
         }
     }
 }

@@ -82,22 +82,24 @@ pub fn create_topics(
         .create()
         .map_err(|source| unreachable("create an admin client", source))?;
     let topics = &settings.topics;
-    let fixed = TopicReplication::Fixed(replication);
+    let fixed = |name, partitions| {
+        NewTopic::new(name, partitions, TopicReplication::Fixed(replication))
+    };
     let new = [
-        NewTopic::new(&topics.ticks, partitions, fixed)
+        fixed(&topics.ticks, partitions)
             .set("message.timestamp.type", "LogAppendTime"),
-        NewTopic::new(&topics.bars, partitions, fixed)
+        fixed(&topics.bars, partitions)
             .set("cleanup.policy", "delete")
             .set("retention.ms", "2592000000")
             .set("message.timestamp.type", "LogAppendTime"),
-        NewTopic::new(&topics.alerts, partitions, fixed)
+        fixed(&topics.alerts, partitions)
             .set("cleanup.policy", "delete")
             .set("retention.ms", "-1"),
-        NewTopic::new(&topics.state, 2 * partitions, fixed)
+        fixed(&topics.state, 2 * partitions)
             .set("cleanup.policy", "compact")
             .set("segment.bytes", "67108864")
             .set("min.cleanable.dirty.ratio", "0.1"),
-        NewTopic::new(&topics.dead_letters, partitions, fixed),
+        fixed(&topics.dead_letters, partitions),
     ];
     let options = AdminOptions::new()
         .request_timeout(Some(ANSWER))

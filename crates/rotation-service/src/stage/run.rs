@@ -38,7 +38,7 @@ const NAP: Duration = Duration::from_millis(10);
 pub fn run(
     settings: &StageSettings,
     factory: TaskFactory,
-    pub(super) observer: StageObserver,
+    observer: StageObserver,
     liveness: Arc<Liveness>,
     stop: &StopSignal,
 ) -> Result<(), StageError> {
@@ -103,7 +103,7 @@ impl Stage {
     fn new(
         settings: &StageSettings,
         factory: TaskFactory,
-        pub(super) observer: StageObserver,
+        observer: StageObserver,
         liveness: Arc<Liveness>,
     ) -> Result<Self, StageError> {
         settings.kafka.check()?;
