@@ -181,7 +181,7 @@ impl Metrics {
             .iter()
             .filter(|family| family.name() == HORIZON.name)
             .flat_map(|family| family.get_metric())
-            .map(|metric| (metric.get_label()[0].value().to_owned(), metric.get_gauge().value()))
+            .map(|metric| (metric.get_label()[0].value().to_owned(), metric.get_gauge().get_value()))
             .collect();
         for (universe, horizon) in horizons {
             self.horizon_lag.with_label_values(&[universe.as_str()]).set(now_seconds - horizon);
