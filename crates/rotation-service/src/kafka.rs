@@ -5,8 +5,11 @@
 //! ([`topics`]). The loop that moves records is in [`crate::stage`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rdkafka::ClientConfig;
+
+use crate::config::{KafkaConfig, SecretError, Topics};
 
 pub mod topics;
 
@@ -38,7 +41,7 @@ const RESERVED: &[(&str, &str)] = &[
 ];
 
 /// How to reach Kafka and under which names; the same for both stages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaSettings {
     /// Addresses of brokers, `host:port`.
     pub brokers: Vec<String>,
@@ -48,34 +51,20 @@ pub struct KafkaSettings {
     pub instance: String,
     /// Names of the topics.
     pub topics: Topics,
-    /// Further librdkafka properties, passed to every client.
+    /// Further librdkafka properties, passed to every client; secrets among them.
     pub properties: BTreeMap<String, String>,
 }
 
-/// Names of the topics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topics {
-    /// Ticks and other input records.
-    pub ticks: String,
-    /// Closed bars, watched ticks and horizons.
-    pub bars: String,
-    /// Alert events.
-    pub alerts: String,
-    /// Heads and snapshots of the tasks.
-    pub state: String,
-    /// Records that could not be used.
-    pub dead_letters: String,
-}
-
-impl Default for Topics {
-    fn default() -> Self {
-        Self {
-            ticks: "market.ticks".to_owned(),
-            bars: "rotation.bars".to_owned(),
-            alerts: "rotation.alerts".to_owned(),
-            state: "rotation.state".to_owned(),
-            dead_letters: "rotation.dead-letters".to_owned(),
-        }
+/// Shows the names of the properties and not their values: some are secret.
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSettings")
+            .field("brokers", &self.brokers)
+            .field("group", &self.group)
+            .field("instance", &self.instance)
+            .field("topics", &self.topics)
+            .field("properties", &self.properties.keys())
+            .finish()
     }
 }
 
@@ -90,6 +79,21 @@ pub struct ReservedProperty {
 }
 
 impl KafkaSettings {
+    /// What the configuration says, for a process of this name; secrets are fetched now.
+    ///
+    /// # Errors
+    ///
+    /// When a secret cannot be had.
+    pub fn from_config(config: &KafkaConfig, instance: &str) -> Result<Self, SecretError> {
+        Ok(Self {
+            brokers: config.brokers.clone(),
+            group: config.group.clone(),
+            instance: instance.to_owned(),
+            topics: config.topics.clone(),
+            properties: config.properties.resolve()?,
+        })
+    }
+
     /// Refuses properties that the exactly-once protocol stands on.
     ///
     /// # Errors
