@@ -2,3 +2,6 @@
 
 pub mod config;
 pub mod files;
+pub mod http;
+pub mod metrics;
+pub mod report;

@@ -21,6 +21,7 @@ use std::borrow::Cow;
 
 mod encode;
 mod explain;
+mod fast;
 mod fields;
 
 pub use encode::{encode_heartbeat, encode_split, encode_tick};
@@ -128,7 +129,10 @@ pub fn decode_within(bytes: &[u8], bytes_max: usize) -> Result<Input<'_>, Decode
         let message = format!("expected at most {bytes_max} bytes, found {found}");
         return Err(DecodeError::new(RejectCode::TooLarge, &message));
     }
-    let fields = fields::read(bytes).map_err(|failure| explain::failure(bytes, &failure))?;
+    let fields = match fast::read(bytes) {
+        Some(fields) => fields,
+        None => fields::read(bytes).map_err(|failure| explain::failure(bytes, &failure))?,
+    };
     match fields.kind {
         None | Some(Kind::Tick) => tick(fields),
         Some(Kind::Heartbeat) => Ok(Input::Heartbeat {

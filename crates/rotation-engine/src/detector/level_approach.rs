@@ -1,8 +1,20 @@
 //! A series nearing a level from one side.
 
-use super::{Account, Change, Detector, Distance, Names, ParamError, Params as _, Step, Unit};
+use super::day::Day;
+use super::{
+    Account, Change, Detector, Distance, Measure, Names, ParamError, Step, TIE, Unit, text,
+};
+use crate::alert::{Direction, Evidence, Fact, round};
 use crate::section::Section;
+use crate::window::SortedWindow;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+
+mod edges;
+
+use edges::{Decimal, Edges};
 
 /// Parameters of `level_approach`: a series nearing a level from one side, such as the 10-year yield toward 5 %.
 ///
@@ -169,30 +181,362 @@ pub const TOUCHED: &str = "touched";
 /// Rung of the episode's first session close strictly past the level.
 pub const CLOSED_BEYOND: &str = "closed_beyond";
 
+/// Reason of the end: back beyond `rearm` on the near side.
+pub const RETREATED: &str = "retreated";
+/// Reason of the end: past the level by more than `rearm`.
+pub const THROUGH: &str = "through";
+
 /// State of `level_approach`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct State {}
+pub struct State {
+    edges: Edges,
+    day: Day,
+    /// The last value.
+    value: f64,
+    is_session: bool,
+    /// The last value of each of the last days, at most one more than `velocity_sessions`; the last is the present one.
+    days: VecDeque<Decimal>,
+    /// Change over `velocity_sessions`, a session, as the series moves; none before so many sessions.
+    velocity: Option<f64>,
+    /// Each earlier session's last velocity.
+    velocities: SortedWindow,
+    phase: Phase,
+    /// The episode that is open, or was last.
+    episode: Option<Episode>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Phase {
+    /// Waits for a value beyond `rearm`.
+    Unarmed,
+    /// Waits for one within `near`; since when.
+    Armed(Date),
+    Open,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Episode {
+    armed_since: Date,
+    is_touched: bool,
+    is_closed_beyond: bool,
+    /// The value furthest toward the level, or past it.
+    peak: f64,
+    peak_date: Date,
+}
+
+/// Trailing velocities that a z-score stands on: ten years of sessions at most, some three months at least.
+const VELOCITIES_MAX: usize = 2_520;
+const VELOCITIES_MIN: usize = 60;
 
 impl Detector for State {
     type Params = Params;
 
-    fn new(_params: &Params) -> Self {
-        State {}
+    fn new(params: &Params) -> Self {
+        State {
+            edges: Edges::new(params),
+            day: Day::default(),
+            value: 0.0,
+            is_session: true,
+            days: VecDeque::with_capacity(params.velocity_sessions as usize + 2),
+            velocity: None,
+            velocities: SortedWindow::new(VELOCITIES_MAX),
+            phase: Phase::Unarmed,
+            episode: None,
+        }
     }
 
-    fn step(&mut self, _params: &Params, _section: &Section<'_>) -> Step {
+    fn step(&mut self, params: &Params, section: &Section<'_>) -> Step {
+        let Some(value) = section.close(0).filter(|value| value.is_finite()) else {
+            return Step::passed_over(self.phase == Phase::Open);
+        };
+        self.value = value;
+        self.is_session = section.bucket.date.is_some();
+        self.measure_velocity(params, section);
+        let change = self.turn();
         Step {
-            reading: None,
-            change: Change::Quiet,
+            reading: Some(self.measure(&change)),
+            change,
         }
     }
 
-    fn account(&self, params: &Params, _names: Names<'_>, _change: &Change) -> Account {
+    fn account(&self, params: &Params, names: Names<'_>, change: &Change) -> Account {
+        let unit = names.units.first().copied().unwrap_or_default();
+        let edge = |edge: Decimal| text::value(self.edges.value(edge), unit);
+        let (arm, through) = (edge(self.edges.arm), edge(self.edges.through));
+        let (back, past) = match params.from {
+            Side::Below => ("below", "above"),
+            Side::Above => ("above", "below"),
+        };
+        let what = if self.is_session { "close" } else { "value" };
         Account {
-            headline: params.subject(),
-            ..Account::default()
+            evidence: self.evidence(params, unit, change),
+            headline: self.headline(params, unit, change),
+            reverses: format!("a {what} {back} {arm} (retreated) or {past} {through} (through)"),
+            direction: Some(match params.from {
+                Side::Below => Direction::Up,
+                Side::Above => Direction::Down,
+            }),
         }
     }
 
-    fn rescale(&mut self, _input: usize, _factor: f64) {}
+    /// The history of the series changes basis; the level stays as configured.
+    fn rescale(&mut self, _input: usize, factor: f64) {
+        self.value *= factor;
+        for value in &mut self.days {
+            *value = value.scaled(factor);
+        }
+        self.velocity = self.velocity.map(|velocity| velocity * factor);
+        self.velocities.scale(factor);
+        if let Some(episode) = &mut self.episode {
+            episode.peak *= factor;
+        }
+    }
 }
+
+impl State {
+    fn measure_velocity(&mut self, params: &Params, section: &Section<'_>) {
+        let now = Decimal::new(self.value);
+        if self.day.turn(section) {
+            if let Some(velocity) = self.velocity {
+                self.velocities.push(velocity);
+            }
+            if self.days.len() > params.velocity_sessions as usize {
+                self.days.pop_front();
+            }
+            self.days.push_back(now);
+        } else if let Some(today) = self.days.back_mut() {
+            *today = now;
+        }
+        let is_full = self.days.len() > params.velocity_sessions as usize;
+        let first = self.days.front().filter(|_| is_full);
+        self.velocity =
+            first.map(|first| now.minus(*first).to_f64() / f64::from(params.velocity_sessions));
+    }
+
+    /// Takes the last value to the next phase.
+    fn turn(&mut self) -> Change {
+        let edges = self.edges;
+        let at = edges.toward(Decimal::new(self.value));
+        match self.phase {
+            Phase::Unarmed => {
+                if at < edges.arm {
+                    self.phase = Phase::Armed(self.day.date);
+                }
+                Change::Quiet
+            }
+            Phase::Armed(since) => {
+                if at >= edges.open && self.is_fast_enough() {
+                    return self.open(at, since);
+                }
+                if at > edges.through {
+                    self.phase = Phase::Unarmed;
+                }
+                Change::Quiet
+            }
+            Phase::Open if at < edges.arm => {
+                self.phase = Phase::Armed(self.day.date);
+                Change::Resolve(RETREATED)
+            }
+            Phase::Open if at > edges.through => {
+                self.note(at);
+                self.phase = Phase::Unarmed;
+                Change::Resolve(THROUGH)
+            }
+            Phase::Open => self.note(at).map_or(Change::Hold, Change::Escalate),
+        }
+    }
+
+    fn is_fast_enough(&self) -> bool {
+        let floor = self.edges.min_velocity;
+        floor <= 0.0
+            || self
+                .velocity
+                .is_some_and(|velocity| velocity * self.edges.sign() >= floor * (1.0 - TIE))
+    }
+
+    fn open(&mut self, at: Decimal, armed_since: Date) -> Change {
+        self.phase = Phase::Open;
+        self.episode = Some(Episode {
+            armed_since,
+            is_touched: false,
+            is_closed_beyond: false,
+            peak: self.value,
+            peak_date: self.day.date,
+        });
+        Change::Open(self.note(at).unwrap_or(NEAR))
+    }
+
+    /// Notes the value in the episode; the rung that it is the first to reach.
+    fn note(&mut self, at: Decimal) -> Option<&'static str> {
+        let edges = self.edges;
+        let episode = self.episode.as_mut()?;
+        if at > edges.toward(Decimal::new(episode.peak)) {
+            episode.peak = self.value;
+            episode.peak_date = self.day.date;
+        }
+        let closes_beyond = self.is_session && at > edges.level;
+        let first_close = closes_beyond && !episode.is_closed_beyond;
+        let first_touch = at >= edges.level && !episode.is_touched;
+        episode.is_closed_beyond |= first_close;
+        episode.is_touched |= first_touch;
+        match (first_close, first_touch) {
+            (true, _) => Some(CLOSED_BEYOND),
+            (false, true) => Some(TOUCHED),
+            (false, false) => None,
+        }
+    }
+
+    /// The value against the edge that was crossed, or that the next event needs: while unarmed, the one that arms.
+    fn measure(&self, change: &Change) -> Measure {
+        let edges = &self.edges;
+        let at = edges.toward(Decimal::new(self.value));
+        let reached = |edge: Decimal| (edge, Decimal::ZERO);
+        let (edge, distance) = match (change, self.phase) {
+            (Change::Open(NEAR), _) => reached(edges.open),
+            (Change::Open(_) | Change::Escalate(_), _) => reached(edges.level),
+            (Change::Resolve(RETREATED), _) => reached(edges.arm),
+            (Change::Resolve(_), _) => reached(edges.through),
+            (Change::Quiet | Change::Hold, Phase::Unarmed) => (edges.arm, at.minus(edges.arm)),
+            (Change::Quiet | Change::Hold, Phase::Armed(_)) => (edges.open, edges.open.minus(at)),
+            (Change::Quiet | Change::Hold, Phase::Open) => (edges.level, edges.level.minus(at)),
+        };
+        Measure {
+            value: self.value,
+            threshold: edges.value(edge),
+            distance: distance.to_f64().max(0.0),
+        }
+    }
+
+    /// How far short of the level the last value is; negative past it.
+    fn distance(&self) -> Decimal {
+        self.edges
+            .level
+            .minus(self.edges.toward(Decimal::new(self.value)))
+    }
+
+    fn told(&self, change: &Change) -> Option<&Episode> {
+        let about_one = self.phase == Phase::Open || matches!(change, Change::Resolve(_));
+        self.episode.as_ref().filter(|_| about_one)
+    }
+
+    fn evidence(&self, params: &Params, unit: Unit, change: &Change) -> Evidence {
+        let mut evidence = Evidence::new();
+        let mut put = |key: &str, fact: Fact| evidence.insert(key.to_owned(), fact);
+        let (suffix, scale) = match unit {
+            Unit::Percent => ("_bp", 100.0),
+            Unit::Price | Unit::Ratio | Unit::Number => ("", 1.0),
+        };
+        let distance = self.distance().to_f64();
+        put("level", params.level.into());
+        put(
+            &format!("distance{suffix}"),
+            round(distance * scale, 6).into(),
+        );
+        put("velocity_sessions", params.velocity_sessions.into());
+        if let Some(velocity) = self.velocity {
+            put(
+                &format!("velocity{suffix}"),
+                round(velocity * scale, 6).into(),
+            );
+            let toward = velocity * self.edges.sign();
+            if toward > 0.0 && distance > 0.0 {
+                put("sessions_to_touch", round(distance / toward, 1).into());
+            }
+        }
+        if let Some(z) = self.velocity_z() {
+            put("velocity_z", round(z, 2).into());
+        }
+        if let Some(episode) = self.told(change) {
+            let mut peak = Evidence::new();
+            peak.insert("value".to_owned(), round(episode.peak, 6).into());
+            peak.insert("date".to_owned(), episode.peak_date.into());
+            put("peak", peak.into());
+            put("armed_since", episode.armed_since.into());
+            put("touched", episode.is_touched.into());
+            put("closed_beyond", episode.is_closed_beyond.into());
+        } else if let Phase::Armed(since) = self.phase {
+            put("armed_since", since.into());
+        }
+        evidence
+    }
+
+    /// The last velocity among those before it, in robust standard deviations.
+    fn velocity_z(&self) -> Option<f64> {
+        let velocity = self
+            .velocity
+            .filter(|_| self.velocities.len() >= VELOCITIES_MIN)?;
+        self.velocities.robust_z(velocity)
+    }
+
+    fn headline(&self, params: &Params, unit: Unit, change: &Change) -> String {
+        let series = &params.series;
+        let (value, level) = (
+            text::value(self.value, unit),
+            text::value(params.level, unit),
+        );
+        let distance = self.distance();
+        let gap = text::difference(distance.to_f64().abs(), unit);
+        let place = match distance.cmp(&Decimal::ZERO) {
+            Ordering::Greater => format!("{gap} from {level}"),
+            Ordering::Equal => format!("the level {level}"),
+            Ordering::Less => format!("{gap} past {level}"),
+        };
+        let peak = self.told(change).map(|episode| {
+            let peak = text::value(episode.peak, unit);
+            format!("{peak} on {}", episode.peak_date)
+        });
+        match (change, peak) {
+            (Change::Resolve(RETREATED), Some(peak)) => {
+                format!("{series} retreated to {value}, {place}; it came to {peak}")
+            }
+            (Change::Resolve(_), Some(_)) => format!("{series} went through {level}, to {value}"),
+            (Change::Open(CLOSED_BEYOND) | Change::Escalate(CLOSED_BEYOND), _) => {
+                format!(
+                    "{series} closed past {level}, at {value}{}",
+                    self.pace(params, unit)
+                )
+            }
+            (Change::Open(TOUCHED) | Change::Escalate(_), _) => {
+                format!(
+                    "{series} touched {level}, at {value}{}",
+                    self.pace(params, unit)
+                )
+            }
+            (Change::Open(_) | Change::Hold | Change::Quiet | Change::Resolve(_), _) => {
+                format!("{series} at {value}, {place}{}", self.pace(params, unit))
+            }
+        }
+    }
+
+    /// The velocity in words, where it is known.
+    fn pace(&self, params: &Params, unit: Unit) -> String {
+        let Some(velocity) = self.velocity else {
+            return String::new();
+        };
+        let sign = if velocity < 0.0 { "−" } else { "+" };
+        let pace = text::difference(velocity.abs(), unit);
+        let over = text::counted(params.velocity_sessions, "session");
+        format!("; {sign}{pace} a session over {over}")
+    }
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<Params> {
+    let params = |level, from, near, rearm, velocity_sessions, min_velocity| Params {
+        series: "A".to_owned(),
+        level,
+        from,
+        near: Some(Distance::Units(near)),
+        rearm: Some(Distance::Units(rearm)),
+        velocity_sessions,
+        min_velocity: Distance::Units(min_velocity),
+    };
+    vec![
+        params(101.0, Side::Below, 0.5, 1.5, 5, 0.0),
+        params(99.0, Side::Above, 1.0, 2.0, 2, 0.1),
+        params(100.0, Side::Below, 0.0, 0.3, 1, 0.0),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

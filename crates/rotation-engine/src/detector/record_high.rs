@@ -1,7 +1,13 @@
 //! New highs after a drought.
 
-use super::{Account, Change, Detector, Names, ParamError, Params as _, Step, Unit};
+use super::day::Day;
+use super::{
+    Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive, text,
+};
+use crate::alert::{Direction, Evidence, Fact, round};
 use crate::section::Section;
+use crate::window::RollingMax;
+use jiff::civil::Date;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -180,30 +186,374 @@ impl schemars::JsonSchema for Lookback {
 /// Rung of the opening.
 pub const RECORD: &str = "record";
 
+/// Reason of the end: so many sessions without a record.
+pub const QUIET: &str = "quiet";
+
 /// State of `record_high`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct State {}
+pub struct State {
+    day: Day,
+    /// The highest value of each session within a limited lookback, and its date.
+    window: Option<RollingMax<Date>>,
+    /// The last record; before there was one the first value.
+    last: Option<Mark>,
+    /// The lowest value since.
+    trough: Option<Mark>,
+    /// The last value.
+    value: f64,
+    this_year: YearCount,
+    is_closing: bool,
+    is_open: bool,
+    /// The episode that is open, or was last.
+    episode: Option<Episode>,
+}
+
+/// A value, and when it was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Mark {
+    level: f64,
+    date: Date,
+    /// Its place among the sessions seen.
+    session: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct YearCount {
+    year: i16,
+    records: u32,
+}
+
+/// An episode and what lay behind its first record.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Episode {
+    first: Mark,
+    previous: Mark,
+    trough: Mark,
+    records: u32,
+}
+
+/// Falls in percent are compared with a bound up to this much rounding.
+const PERCENT_TIE: f64 = 1e-9;
 
 impl Detector for State {
     type Params = Params;
 
-    fn new(_params: &Params) -> Self {
-        State {}
+    fn new(params: &Params) -> Self {
+        State {
+            day: Day::default(),
+            window: match params.lookback {
+                Lookback::All => None,
+                // So many sessions before the present one, and what there was of that.
+                Lookback::Sessions(sessions) => Some(RollingMax::new(u64::from(sessions) + 1)),
+            },
+            last: None,
+            trough: None,
+            value: 0.0,
+            this_year: YearCount::default(),
+            is_closing: true,
+            is_open: false,
+            episode: None,
+        }
     }
 
-    fn step(&mut self, _params: &Params, _section: &Section<'_>) -> Step {
+    fn step(&mut self, params: &Params, section: &Section<'_>) -> Step {
+        let Some(value) = positive(section.close(0)) else {
+            return Step::passed_over(self.is_open);
+        };
+        self.day.turn(section);
+        self.is_closing = section.bucket.date.is_some();
+        self.value = value;
+        let now = Mark {
+            level: value,
+            date: self.day.date,
+            session: self.day.count,
+        };
+        if let Some(window) = &mut self.window {
+            window.advance(now.session.into());
+        }
+        let to_beat = self.to_beat();
+        if let Some(window) = &mut self.window {
+            window.push(now.session.into(), value, now.date);
+        }
+        let (Some(to_beat), Some(last), Some(trough)) = (to_beat, self.last, self.trough) else {
+            self.last = Some(now);
+            self.trough = Some(now);
+            return Step::passed_over(false);
+        };
+        let is_record = value > to_beat.level * (1.0 + TIE);
+        let change = if is_record {
+            self.record(params, now, last, trough)
+        } else {
+            self.no_record(params, now, last)
+        };
         Step {
-            reading: None,
-            change: Change::Quiet,
+            reading: self.is_warm(params).then(|| measure(to_beat.level, value)),
+            change,
         }
     }
 
-    fn account(&self, params: &Params, _names: Names<'_>, _change: &Change) -> Account {
+    fn account(&self, params: &Params, names: Names<'_>, change: &Change) -> Account {
+        let unit = names.units.first().copied().unwrap_or_default();
+        let what = if self.is_closing { "close" } else { "value" };
+        let quiet = text::counted(params.quiet_sessions, "session");
         Account {
-            headline: params.subject(),
-            ..Account::default()
+            evidence: self.evidence(params, change),
+            headline: self.headline(params, unit, change),
+            reverses: format!("{quiet} without a record {what}"),
+            direction: Some(Direction::Up),
         }
     }
 
-    fn rescale(&mut self, _input: usize, _factor: f64) {}
+    fn rescale(&mut self, _input: usize, factor: f64) {
+        self.value *= factor;
+        if let Some(window) = &mut self.window {
+            window.scale(factor);
+        }
+        let of_episode = self
+            .episode
+            .as_mut()
+            .map(|e| [&mut e.first, &mut e.previous, &mut e.trough]);
+        let marks = [self.last.as_mut(), self.trough.as_mut()]
+            .into_iter()
+            .flatten();
+        for mark in marks.chain(of_episode.into_iter().flatten()) {
+            mark.level *= factor;
+        }
+    }
 }
+
+fn measure(to_beat: f64, value: f64) -> Measure {
+    let below = drawdown(to_beat, value).max(0.0);
+    Measure {
+        value: below,
+        threshold: 0.0,
+        distance: below,
+    }
+}
+
+/// The fall from one value to another, in percent.
+fn drawdown(from: f64, to: f64) -> f64 {
+    (1.0 - to / from) * 100.0
+}
+
+impl State {
+    /// The highest value within the lookback.
+    fn to_beat(&self) -> Option<Mark> {
+        match &self.window {
+            None => self.last,
+            Some(window) => window.get().map(|entry| Mark {
+                level: entry.value,
+                date: entry.tag,
+                session: u32::try_from(entry.at).unwrap_or(u32::MAX),
+            }),
+        }
+    }
+
+    /// Whether enough sessions lie behind the present one to speak of a record.
+    fn is_warm(&self, params: &Params) -> bool {
+        let lookback = match params.lookback {
+            Lookback::All => 1,
+            Lookback::Sessions(sessions) => sessions,
+        };
+        self.day.count > lookback.max(params.drought_sessions)
+    }
+
+    fn record(&mut self, params: &Params, now: Mark, last: Mark, trough: Mark) -> Change {
+        self.last = Some(now);
+        self.trough = Some(now);
+        if self.this_year.year != now.date.year() {
+            self.this_year = YearCount {
+                year: now.date.year(),
+                records: 0,
+            };
+        }
+        self.this_year.records = self.this_year.records.saturating_add(1);
+        if let (true, Some(episode)) = (self.is_open, &mut self.episode) {
+            episode.records = episode.records.saturating_add(1);
+            return Change::Hold;
+        }
+        // The sessions strictly between this record and the last had none.
+        let drought = now.session.saturating_sub(last.session).saturating_sub(1);
+        let fell = drawdown(last.level, trough.level) + PERCENT_TIE >= params.drawdown_pct;
+        if !(self.is_warm(params) && drought >= params.drought_sessions && fell) {
+            return Change::Quiet;
+        }
+        self.is_open = true;
+        self.episode = Some(Episode {
+            first: now,
+            previous: last,
+            trough,
+            records: 1,
+        });
+        Change::Open(RECORD)
+    }
+
+    fn no_record(&mut self, params: &Params, now: Mark, last: Mark) -> Change {
+        if self.trough.is_none_or(|trough| now.level < trough.level) {
+            self.trough = Some(now);
+        }
+        if !self.is_open {
+            return Change::Quiet;
+        }
+        // A session bar is whole; of other clocks the present day may still bring a record.
+        let sessions = now.session.saturating_sub(last.session);
+        let quiet = if self.is_closing {
+            sessions
+        } else {
+            sessions.saturating_sub(1)
+        };
+        if quiet < params.quiet_sessions {
+            return Change::Hold;
+        }
+        self.is_open = false;
+        Change::Resolve(QUIET)
+    }
+
+    /// The episode that an account is about.
+    fn told(&self, change: &Change) -> Option<&Episode> {
+        let about_one = self.is_open || matches!(change, Change::Resolve(_));
+        self.episode.as_ref().filter(|_| about_one)
+    }
+
+    /// In an episode `previous`, `trough` and `drawdown_pct` tell what lay behind its first record, else what has been since
+    /// the last one.
+    fn evidence(&self, params: &Params, change: &Change) -> Evidence {
+        let mut evidence = Evidence::new();
+        let mut put = |key: &str, fact: Fact| evidence.insert(key.to_owned(), fact);
+        put(
+            "basis",
+            if self.is_closing {
+                "closing"
+            } else {
+                "intraday"
+            }
+            .into(),
+        );
+        if let Lookback::Sessions(sessions) = params.lookback {
+            put("lookback_sessions", sessions.into());
+        }
+        let (Some(last), Some(trough)) = (self.last, self.trough) else {
+            return evidence;
+        };
+        let (peak, trough) = match self.told(change) {
+            Some(episode) => (episode.previous, episode.trough),
+            None => (last, trough),
+        };
+        put("level", round(last.level, 6).into());
+        put("date", last.date.into());
+        put(
+            "records_this_year",
+            self.records_in(self.day.date.year()).into(),
+        );
+        put("trough", trough.fact());
+        put(
+            "drawdown_pct",
+            round(drawdown(peak.level, trough.level), 2).into(),
+        );
+        match self.told(change) {
+            Some(episode) => {
+                put("previous", peak.fact());
+                put(
+                    "sessions_since_previous",
+                    (episode.first.session - peak.session).into(),
+                );
+                put("records_in_episode", episode.records.into());
+                put("first_record", episode.first.fact());
+            }
+            None => {
+                put(
+                    "sessions_since_record",
+                    self.day.count.saturating_sub(last.session).into(),
+                );
+            }
+        }
+        evidence
+    }
+
+    fn records_in(&self, year: i16) -> u32 {
+        if self.this_year.year == year {
+            self.this_year.records
+        } else {
+            0
+        }
+    }
+
+    fn headline(&self, params: &Params, unit: Unit, change: &Change) -> String {
+        let series = &params.series;
+        let Some(last) = self.last else {
+            return format!("{series} has no history yet");
+        };
+        let at = |mark: Mark| format!("{} on {}", text::value(mark.level, unit), mark.date);
+        let (record, closed) = match (params.lookback, self.is_closing) {
+            (Lookback::All, true) => ("a record".to_owned(), "closed"),
+            (Lookback::All, false) => ("a record".to_owned(), "traded"),
+            (Lookback::Sessions(sessions), true) => {
+                (format!("a {sessions}-session high"), "closed")
+            }
+            (Lookback::Sessions(sessions), false) => {
+                (format!("a {sessions}-session high"), "traded")
+            }
+        };
+        let noun = record.trim_start_matches("a ");
+        match (self.told(change), change) {
+            (Some(episode), Change::Open(_)) => {
+                let level = text::value(last.level, unit);
+                let sessions = text::ordinal(episode.first.session - episode.previous.session);
+                let previous = at(episode.previous);
+                let fell = round(drawdown(episode.previous.level, episode.trough.level), 1);
+                format!(
+                    "{series} {closed} at {record}, {level}, in the {sessions} session after {previous}; drawdown between {fell} %"
+                )
+            }
+            (Some(episode), Change::Resolve(_)) => {
+                let quiet = text::counted(params.quiet_sessions, "session");
+                let records = text::counted(episode.records, noun);
+                format!(
+                    "{series} made no {noun} in {quiet} after {records}, the last {}",
+                    at(last)
+                )
+            }
+            (Some(episode), _) => {
+                let records = text::counted(episode.records, noun);
+                format!(
+                    "{series} made {records} since {}, the last {}",
+                    episode.first.date,
+                    at(last)
+                )
+            }
+            (None, _) => {
+                let to_beat = self.to_beat().unwrap_or(last);
+                let below = round(drawdown(to_beat.level, self.value).max(0.0), 2);
+                format!("{series} is {below} % below {}", at(to_beat))
+            }
+        }
+    }
+}
+
+impl Mark {
+    fn fact(&self) -> Fact {
+        let mut group = Evidence::new();
+        group.insert("level".to_owned(), round(self.level, 6).into());
+        group.insert("date".to_owned(), self.date.into());
+        group.into()
+    }
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<Params> {
+    let params = |lookback, drought_sessions, drawdown_pct, quiet_sessions| Params {
+        series: "A".to_owned(),
+        lookback,
+        drought_sessions,
+        drawdown_pct,
+        quiet_sessions,
+    };
+    vec![
+        params(Lookback::All, 3, 0.0, 3),
+        params(Lookback::All, 0, 1.0, 1),
+        params(Lookback::Sessions(20), 2, 0.5, 4),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -369,6 +369,33 @@ prop_compose! {
     }
 }
 
+/// Objects of known and unknown keys, most of them sensible.
+fn ordinary_records() -> impl Strategy<Value = String> {
+    let field = prop_oneof![
+        "\"symbol\" ?: ?\"[A-Zé./\\\\n]{0,6}\"",
+        "\"time\":\"20[0-9]{2}-(0[1-9]|1[0-2])-[012][0-9]T[012][0-9]:00:00(\\.[0-9]{1,9})?Z\"",
+        "\"(time|seq)\":-?[0-9]{1,21}",
+        "\"(price|value|size|ratio|bid)\":-?(0|[1-9][0-9]{0,3}|[0-9]{1,22})(\\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?",
+        "\"(official|open)\":(true|false|null)",
+        "\"type\":\"(tick|heartbeat|split|trade)\"",
+        "\"(venue|é|sym\\\\u0062ol)\":(\"[a-z\\\\\"é\t]{0,3}\"|\\[1,2\\]|\\{\\}|null)",
+    ];
+    prop::collection::vec(field, 0..7).prop_map(|fields| format!("{{{}}}", fields.join(",")))
+}
+
+/// The short way is worth having only if ordinary records take it.
+#[test]
+fn ordinary_records_take_the_short_way() {
+    for record in [
+        r#"{"symbol":"RUT","time":"2026-01-22T20:59:59.123Z","price":2718.77,"size":100,"seq":42}"#,
+        r#"{"symbol":"DGS10", "value": -4.98, "time":1769115599123456789, "source":"H.15", "final":true}"#,
+        r#"{"type":"heartbeat","time":"2026-01-22T21:00:00Z"}"#,
+        r#"{"type":"split","symbol":"NVDA","time":"2026-01-22T21:00:00Z","ratio":10}"#,
+    ] {
+        assert!(fast::read(record.as_bytes()).is_some(), "{record}");
+    }
+}
+
 proptest! {
     #[test]
     fn reads_what_it_writes(symbol in "\\PC{1,12}|[\\x00-\\xff]{1,5}", tick in ticks(), ratio in finite()) {
@@ -410,6 +437,34 @@ proptest! {
             Ok(time) => prop_assert_eq!(read, Ok(Input::Heartbeat { time })),
             Err(_) => prop_assert_eq!(read.unwrap_err().code, RejectCode::Undecodable),
         }
+    }
+
+    /// Ordinary records, and records one byte away from ordinary.
+    #[test]
+    fn the_short_way_agrees_with_the_long_one(
+        record in ordinary_records(), change in prop::option::of((0.0..1.0_f64, any::<u8>())),
+    ) {
+        let mut record = record.into_bytes();
+        if let Some((place, byte)) = change {
+            let place = (place * record.len() as f64) as usize;
+            record[place] = byte;
+        }
+        if let Some(fields) = fast::read(&record) {
+            let price = fields.price.map(f64::to_bits);
+            let Ok(reference) = fields::read(&record) else {
+                panic!("{} is no record", String::from_utf8_lossy(&record));
+            };
+            prop_assert_eq!(price, reference.price.map(f64::to_bits));
+            prop_assert_eq!(fields, reference);
+        }
+    }
+
+    #[test]
+    fn strings_end_where_they_should(text in "[ -~\\x00-\\x1f\"\\\\é\u{7f}]{0,40}", plain in 0_usize..30) {
+        let text = "x".repeat(plain) + &text;
+        let is_plain = |byte: &u8| matches!(byte, b' '..=0x7f) && *byte != b'"' && *byte != b'\\';
+        let expected = text.as_bytes().iter().take_while(|byte| is_plain(byte)).count();
+        prop_assert_eq!(fast::plain_length(text.as_bytes()), expected);
     }
 
     #[test]

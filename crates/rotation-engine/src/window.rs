@@ -1,0 +1,12 @@
+//! Rolling windows and what is read off them.
+//!
+//! Each is incremental, holds finite values only, and is tested against its naive definition. State is plain data, so a
+//! restored window goes on as the original would.
+
+pub mod extreme;
+pub mod moments;
+pub mod sorted;
+
+pub use extreme::{RollingMax, RollingMin};
+pub use moments::RollingMoments;
+pub use sorted::SortedWindow;

@@ -1,0 +1,386 @@
+//! Metrics: what the stages say, counted.
+//!
+//! [`UniverseMetrics::record`] is one exhaustive match over [`Output`], so a new fact without a metric does not
+//! compile. Labels are bounded: universe, rule, series, stage, partition, and codes of closed sets; never free text.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+use rotation_engine::alert::{Alert, Severity, State};
+use rotation_engine::clock::Clock;
+use rotation_engine::output::{DropCode, Output, Reading, RejectCode};
+use rotation_engine::plan::UniversePlan;
+use rotation_engine::record::{LogBody, LogRecord, Progress};
+use rotation_engine::time::EventTime;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+mod process;
+
+/// A metric's name, its labels, and what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricDoc {
+    /// The name as scraped; histograms add `_bucket`, `_sum` and `_count`.
+    pub name: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it says, with its unit.
+    pub help: &'static str,
+}
+
+macro_rules! docs {
+    ($($name:ident = $text:literal [$($label:literal),*] $help:literal;)*) => {
+        $(const $name: MetricDoc = MetricDoc { name: $text, labels: &[$($label),*], help: $help };)*
+        /// Every metric of the service.
+        pub const NAMES: &[MetricDoc] = &[$($name),*];
+    };
+}
+
+docs! {
+    BUILD = "rotation_build_info" ["version"] "1, labelled with the version that runs.";
+    CONSUMED = "rotation_records_consumed_total" ["stage"] "Records read from a stage's input topic.";
+    ACCEPTED = "rotation_ticks_accepted_total" ["universe"] "Ticks that went into a bar or to a rule on ticks.";
+    DROPPED = "rotation_ticks_dropped_total" ["universe", "code"] "Ticks, bars and horizons left out on purpose, by reason.";
+    DEAD = "rotation_dead_letters_total" ["code"] "Records put to the dead letters, by reason.";
+    BARS = "rotation_bars_total" ["universe", "clock"] "Bars closed by samplers, corrections among them.";
+    SECTIONS = "rotation_sections_total" ["universe", "rule"] "Sections that a rule has read.";
+    ALERTS = "rotation_alerts_total" ["universe", "rule", "state", "severity"] "Events for the alert topic.";
+    READING = "rotation_rule_reading" ["universe", "rule"] "What a rule measured last, in its own unit.";
+    THRESHOLD = "rotation_rule_threshold" ["universe", "rule"] "What the reading is held against, in the rule's unit.";
+    DISTANCE = "rotation_rule_distance" ["universe", "rule"] "How much is missing until the rule's next event, in its unit.";
+    OPEN = "rotation_open_episodes" ["universe", "rule"] "Episodes that stand.";
+    HORIZON = "rotation_horizon_seconds" ["universe"] "Event time up to which a universe has decided, in seconds since 1970 UTC.";
+    HORIZON_LAG = "rotation_horizon_lag_seconds" ["universe"] "Wall clock less the universe's horizon, in seconds.";
+    SOURCE_HORIZON = "rotation_source_horizon_seconds" ["universe", "partition"] "Horizon of a partition of the ticks topic, in seconds since 1970 UTC.";
+    SOURCES_EXCLUDED = "rotation_sources_excluded" ["universe"] "Partitions left out because they trail the bars log.";
+    SERIES_LAST = "rotation_series_last" ["universe", "series"] "Close of a series' newest bar, in its unit.";
+    LAG = "rotation_consumer_lag" ["stage", "partition"] "Records between the last one stepped and the end of the partition.";
+    COMMITS = "rotation_commits_total" ["stage"] "Transactions committed.";
+    COMMIT_FAILURES = "rotation_commit_failures_total" ["stage", "code"] "Transactions that did not commit and were tried again.";
+    COMMIT_SECONDS = "rotation_commit_duration_seconds" ["stage"] "Time from opening a transaction to its commit.";
+    REBALANCES = "rotation_rebalances_total" ["stage", "event"] "Changes of the group's assignment.";
+    ASSIGNED = "rotation_assigned_partitions" ["stage"] "Partitions that this process holds.";
+    RESTORE = "rotation_restore_seconds" ["stage"] "Time that the newest restore of a task's state took.";
+    LOST = "rotation_lost_records_total" ["stage", "partition"] "Records gone before they were read, where the process was told to go on.";
+    RSS = "rotation_process_resident_memory_bytes" [] "Resident memory of the process.";
+    START = "rotation_process_start_time_seconds" [] "When the process started, in seconds since 1970 UTC.";
+}
+
+/// All metrics of a process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    consumed: IntCounterVec,
+    accepted: IntCounterVec,
+    dropped: IntCounterVec,
+    dead: IntCounterVec,
+    bars: IntCounterVec,
+    sections: IntCounterVec,
+    alerts: IntCounterVec,
+    reading: GaugeVec,
+    threshold: GaugeVec,
+    distance: GaugeVec,
+    open: IntGaugeVec,
+    horizon: GaugeVec,
+    horizon_lag: GaugeVec,
+    source_horizon: GaugeVec,
+    excluded: IntGaugeVec,
+    series_last: GaugeVec,
+    lag: IntGaugeVec,
+    commits: IntCounterVec,
+    commit_failures: IntCounterVec,
+    commit_seconds: HistogramVec,
+    rebalances: IntCounterVec,
+    assigned: IntGaugeVec,
+    restore: GaugeVec,
+    lost: IntCounterVec,
+    rss: IntGauge,
+}
+
+fn opts(doc: &MetricDoc) -> Opts {
+    Opts::new(doc.name, doc.help)
+}
+
+const VALID: &str = "names and labels in this file are valid and used once";
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: prometheus::Result<C>) -> C {
+    let collector = collector.expect(VALID);
+    registry.register(Box::new(collector.clone())).expect(VALID);
+    collector
+}
+
+fn counter(registry: &Registry, doc: &MetricDoc) -> IntCounterVec {
+    register(registry, IntCounterVec::new(opts(doc), doc.labels))
+}
+
+fn gauge(registry: &Registry, doc: &MetricDoc) -> GaugeVec {
+    register(registry, GaugeVec::new(opts(doc), doc.labels))
+}
+
+fn int_gauge(registry: &Registry, doc: &MetricDoc) -> IntGaugeVec {
+    register(registry, IntGaugeVec::new(opts(doc), doc.labels))
+}
+
+/// From half a millisecond to 16 seconds.
+fn commit_buckets() -> Vec<f64> {
+    prometheus::exponential_buckets(0.0005, 2.0, 16).expect("start, factor and count are positive")
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics in a registry of their own.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let r = &registry;
+        int_gauge(r, &BUILD).with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let seconds = HistogramOpts::from(opts(&COMMIT_SECONDS)).buckets(commit_buckets());
+        register(r, Gauge::with_opts(opts(&START))).set(process::start_seconds());
+        Metrics {
+            consumed: counter(r, &CONSUMED),
+            accepted: counter(r, &ACCEPTED),
+            dropped: counter(r, &DROPPED),
+            dead: counter(r, &DEAD),
+            bars: counter(r, &BARS),
+            sections: counter(r, &SECTIONS),
+            alerts: counter(r, &ALERTS),
+            reading: gauge(r, &READING),
+            threshold: gauge(r, &THRESHOLD),
+            distance: gauge(r, &DISTANCE),
+            open: int_gauge(r, &OPEN),
+            horizon: gauge(r, &HORIZON),
+            horizon_lag: gauge(r, &HORIZON_LAG),
+            source_horizon: gauge(r, &SOURCE_HORIZON),
+            excluded: int_gauge(r, &SOURCES_EXCLUDED),
+            series_last: gauge(r, &SERIES_LAST),
+            lag: int_gauge(r, &LAG),
+            commits: counter(r, &COMMITS),
+            commit_failures: counter(r, &COMMIT_FAILURES),
+            commit_seconds: register(r, HistogramVec::new(seconds, COMMIT_SECONDS.labels)),
+            rebalances: counter(r, &REBALANCES),
+            assigned: int_gauge(r, &ASSIGNED),
+            restore: gauge(r, &RESTORE),
+            lost: counter(r, &LOST),
+            rss: register(r, IntGauge::with_opts(opts(&RSS))),
+            registry,
+        }
+    }
+
+    /// What Prometheus scrapes: the text format, at this wall clock (seconds since 1970).
+    pub fn scrape(&self, now_seconds: f64) -> String {
+        self.rss.set(process::resident_bytes());
+        let mut families = self.registry.gather();
+        // The lag is only known at the moment somebody asks.
+        let horizons: BTreeMap<String, f64> = families
+            .iter()
+            .filter(|family| family.name() == HORIZON.name)
+            .flat_map(|family| family.get_metric())
+            .map(|metric| (metric.get_label()[0].value().to_owned(), metric.get_gauge().get_value()))
+            .collect();
+        for (universe, horizon) in horizons {
+            self.horizon_lag.with_label_values(&[universe.as_str()]).set(now_seconds - horizon);
+        }
+        families = self.registry.gather();
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&families, &mut text).expect("writing to memory does not fail");
+        String::from_utf8(text).expect("the text format is UTF-8")
+    }
+
+    /// Handles for one universe, resolved once.
+    pub fn universe(&self, plan: &UniversePlan) -> UniverseMetrics {
+        let name = plan.name.as_str();
+        let rule = |rule: &str| {
+            let labels = [name, rule];
+            for state in [State::Opened, State::Escalated, State::Resolved] {
+                let severity = Severity::Info.name();
+                self.alerts.with_label_values(&[name, rule, state.name(), severity]);
+            }
+            RuleMetrics {
+                sections: self.sections.with_label_values(&labels),
+                reading: self.reading.with_label_values(&labels),
+                threshold: self.threshold.with_label_values(&labels),
+                distance: self.distance.with_label_values(&labels),
+                open: self.open.with_label_values(&labels),
+            }
+        };
+        UniverseMetrics {
+            accepted: self.accepted.with_label_values(&[name]),
+            dropped: DropCode::ALL
+                .iter()
+                .map(|code| self.dropped.with_label_values(&[name, code.name()]))
+                .collect(),
+            dead: RejectCode::ALL.iter().map(|code| self.dead.with_label_values(&[code.name()])).collect(),
+            rules: plan.rules.iter().map(|plan| rule(&plan.name)).collect(),
+            series: plan
+                .series
+                .iter()
+                .map(|series| self.series_last.with_label_values(&[name, series.symbol.as_str()]))
+                .collect(),
+            horizon: self.horizon.with_label_values(&[name]),
+            excluded: self.excluded.with_label_values(&[name]),
+            all: self.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Handles for one stage, resolved once.
+    pub fn stage(&self, stage: &str) -> StageMetrics {
+        StageMetrics {
+            consumed: self.consumed.with_label_values(&[stage]),
+            commits: self.commits.with_label_values(&[stage]),
+            commit_seconds: self.commit_seconds.with_label_values(&[stage]),
+            assigned: self.assigned.with_label_values(&[stage]),
+            restore: self.restore.with_label_values(&[stage]),
+            all: self.clone(),
+            name: stage.to_owned(),
+        }
+    }
+
+    /// A record was put to the dead letters before any universe saw it.
+    pub fn dead_letter(&self, code: RejectCode) {
+        self.dead.with_label_values(&[code.name()]).inc();
+    }
+}
+
+/// Handles for one rule.
+#[derive(Clone, Debug)]
+struct RuleMetrics {
+    sections: IntCounter,
+    reading: Gauge,
+    threshold: Gauge,
+    distance: Gauge,
+    open: IntGauge,
+}
+
+/// Handles for one universe.
+#[derive(Clone, Debug)]
+pub struct UniverseMetrics {
+    name: String,
+    all: Metrics,
+    accepted: IntCounter,
+    /// In the order of [`DropCode::ALL`].
+    dropped: Vec<IntCounter>,
+    /// In the order of [`RejectCode::ALL`].
+    dead: Vec<IntCounter>,
+    rules: Vec<RuleMetrics>,
+    series: Vec<Gauge>,
+    horizon: Gauge,
+    excluded: IntGauge,
+}
+
+impl UniverseMetrics {
+    /// Counts one fact.
+    pub fn record(&self, output: &Output) {
+        match output {
+            Output::Accepted { ticks } => self.accepted.inc_by(*ticks),
+            Output::Log(record) => self.log(record),
+            Output::Dropped { code, .. } => self.dropped[*code as usize].inc(),
+            Output::Rejected { code, .. } => self.dead[*code as usize].inc(),
+            Output::Section { rule, .. } => self.rules[*rule as usize].sections.inc(),
+            Output::Reading(reading) => self.reading(reading),
+            Output::Alert(alert) => self.alert(alert),
+            Output::OpenEpisodes { rule, open } => self.rules[*rule as usize].open.set(i64::from(*open)),
+            Output::Horizon { time } => self.horizon.set(seconds(*time)),
+            Output::Source { excluded, .. } => self.excluded.add(if *excluded { 1 } else { -1 }),
+            Output::Refused { reason } => tracing::error!(universe = self.name, reason, "the universe stops"),
+        }
+    }
+
+    fn log(&self, record: &LogRecord) {
+        match &record.body {
+            LogBody::Bar(bar) => {
+                let clock = match bar.clock {
+                    Clock::Session => "session".to_owned(),
+                    other => other.to_string(),
+                };
+                self.all.bars.with_label_values(&[self.name.as_str(), clock.as_str()]).inc();
+                self.series[bar.series.index()].set(bar.close);
+            }
+            LogBody::Tick(tick) => self.series[tick.series.index()].set(tick.price),
+            LogBody::Horizon(horizon) => {
+                if let Progress::At(time) = horizon.progress {
+                    let partition = record.source.to_string();
+                    let labels = [self.name.as_str(), partition.as_str()];
+                    self.all.source_horizon.with_label_values(&labels).set(seconds(time));
+                }
+            }
+            LogBody::Split(_) => {}
+        }
+    }
+
+    fn reading(&self, reading: &Reading) {
+        let rule = &self.rules[reading.rule_index as usize];
+        rule.reading.set(reading.value);
+        rule.threshold.set(reading.threshold);
+        rule.distance.set(reading.distance);
+    }
+
+    fn alert(&self, alert: &Alert) {
+        let labels = [self.name.as_str(), alert.rule.as_str(), alert.state.name(), alert.severity.name()];
+        self.all.alerts.with_label_values(&labels).inc();
+    }
+}
+
+/// Handles for one stage.
+#[derive(Clone, Debug)]
+pub struct StageMetrics {
+    name: String,
+    all: Metrics,
+    consumed: IntCounter,
+    commits: IntCounter,
+    commit_seconds: Histogram,
+    assigned: IntGauge,
+    restore: Gauge,
+}
+
+impl StageMetrics {
+    /// Records were read.
+    pub fn consumed(&self, records: usize) {
+        self.consumed.inc_by(records as u64);
+    }
+
+    /// The assignment changed, and is of so many partitions now.
+    pub fn rebalanced(&self, event: &str, assigned: usize) {
+        self.all.rebalances.with_label_values(&[self.name.as_str(), event]).inc();
+        self.assigned.set(i64::try_from(assigned).unwrap_or(i64::MAX));
+    }
+
+    /// A task's state was restored.
+    pub fn restored(&self, took: Duration) {
+        self.restore.set(took.as_secs_f64());
+    }
+
+    /// A transaction was committed.
+    pub fn committed(&self, took: Duration) {
+        self.commits.inc();
+        self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A transaction failed.
+    pub fn commit_failed(&self, code: &str) {
+        self.all.commit_failures.with_label_values(&[self.name.as_str(), code]).inc();
+    }
+
+    /// How far a task is behind.
+    pub fn lag(&self, partition: i32, records: i64) {
+        let partition = partition.to_string();
+        self.all.lag.with_label_values(&[self.name.as_str(), partition.as_str()]).set(records);
+    }
+
+    /// Records are gone.
+    pub fn lost(&self, partition: i32, records: i64) {
+        let partition = partition.to_string();
+        let lost = self.all.lost.with_label_values(&[self.name.as_str(), partition.as_str()]);
+        lost.inc_by(u64::try_from(records).unwrap_or(0));
+    }
+}
+
+fn seconds(time: EventTime) -> f64 {
+    time.as_nanos() as f64 / 1e9
+}
