@@ -11,7 +11,7 @@
 //! - [`schema`]: JSON Schemas of the above and of the configuration, and digests of rules.
 
 // pub mod alerts;
-// pub mod bars;
+pub mod bars;
 pub mod dead_letter;
 pub mod input;
 pub mod partition;
