@@ -83,8 +83,7 @@ impl Cli {
             Command::Backtest(args) => backtest::run(&args, &mut out.lock()),
             Command::Schema(args) => {
                 let schema = match args.what {
-                    SchemaOf::Input => rotation_wire::schema::input(),
-                    SchemaOf::Alert => rotation_wire::schema::alert(),
+                    SchemaOf::Input | SchemaOf::Alert => config::schema(),
                     SchemaOf::Config => config::schema(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;
