@@ -2,11 +2,11 @@
 
 use super::{Outcome, Request, backtest, page};
 use crate::config::Config;
-use crate::{report, tail};
+use crate::report;
 use anyhow::Context;
 use jiff::civil::Date;
 use rotation_engine::universe::ReadingDetail;
-use rotation_wire::alerts;
+use rotation_wire::alerts::AlertEvent;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let request = Request { config: &config, data: &args.data, from: args.from, to: args.to, detail };
     let outcome = backtest(&request)?;
     if let Some(path) = &args.alerts {
-        write_lines(path, outcome.alerts.iter().map(alert_line))?;
+        write_lines(path, outcome.alerts.iter().map(|alert| AlertEvent::from(alert.clone()).encode()))?;
     }
     if let Some(path) = &args.readings {
         let lines = outcome.readings.iter().map(|reading| serde_json::to_vec(reading).unwrap_or_default());
@@ -88,7 +88,7 @@ fn write_lines(path: &Path, lines: impl Iterator<Item = Vec<u8>>) -> anyhow::Res
 fn print(args: &Args, outcome: &Outcome, out: &mut dyn Write) -> std::io::Result<()> {
     if !args.quiet {
         for alert in &outcome.alerts {
-            writeln!(out, "{}", tail::line(alert))?;
+            writeln!(out, "{}", alert.headline)?;
         }
     }
     for note in &outcome.notes {
