@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{backtest, config, demo, replay, run, tail};
+use crate::{backtest, config, demo, run, tail};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,8 +31,6 @@ enum Command {
     Check(CheckArgs),
     /// Follow the alert topic, one readable line an event.
     Tail(tail::Args),
-    /// Put market data files on the ticks topic.
-    Replay(replay::Args),
     /// Run the rules over files: no Kafka, the same engine, the same alerts.
     Backtest(backtest::Args),
     /// Print a JSON Schema.
@@ -82,18 +80,16 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),
+            Command::Tail(args) => tail::run(&args),
             Command::Check(args) => {
                 let config = config::Config::load(&args.file)?;
                 write!(out, "{}", config::describe(&config))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Tail(args) => tail::run(&args),
-            Command::Replay(args) => replay::run(&args),
             Command::Backtest(args) => backtest::run(&args, &mut out.lock()),
             Command::Schema(args) => {
                 let schema = match args.what {
-                    SchemaOf::Input => rotation_wire::schema::input(),
-                    SchemaOf::Alert => rotation_wire::schema::alert(),
+                    SchemaOf::Input | SchemaOf::Alert => config::schema(),
                     SchemaOf::Config => config::schema(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;

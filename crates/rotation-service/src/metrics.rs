@@ -356,6 +356,11 @@ impl StageMetrics {
         self.assigned.set(i64::try_from(assigned).unwrap_or(i64::MAX));
     }
 
+    /// The process holds so many partitions.
+    pub fn assigned(&self, partitions: usize) {
+        self.assigned.set(i64::try_from(partitions).unwrap_or(i64::MAX));
+    }
+
     /// A task's state was restored.
     pub fn restored(&self, took: Duration) {
         self.restore.set(took.as_secs_f64());

@@ -34,6 +34,7 @@ struct UniverseSampler {
     sampler: Sampler,
     metrics: UniverseMetrics,
     skew: i64,
+    bytes: Vec<u8>,
 }
 
 impl SamplerTask {
@@ -56,7 +57,7 @@ impl SamplerTask {
                     symbols.entry(series.symbol.as_bytes().to_vec()).or_default().push((at, ix));
                 }
             }
-            universes.push(UniverseSampler { sampler, metrics: metrics.universe(plan), skew: plan.skew });
+            universes.push(UniverseSampler { sampler, metrics: metrics.universe(plan), skew: plan.skew, bytes: Vec::new() });
         }
         SamplerTask {
             topic: topic.to_owned(),
@@ -148,7 +149,9 @@ impl UniverseSampler {
             self.metrics.record(&output);
             if let Output::Log(record) = &output {
                 let plan = self.sampler.plan();
-                outbox.send(BARS, plan.name.as_bytes(), &bars::encode(record, plan));
+                self.bytes.clear();
+                bars::encode(&mut self.bytes, plan, record);
+                outbox.send(BARS, plan.name.as_bytes(), &self.bytes);
                 if matches!(record.body, LogBody::Bar(_) | LogBody::Tick(_)) {
                     outbox.urgent();
                 }

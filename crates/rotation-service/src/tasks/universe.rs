@@ -8,7 +8,7 @@ use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::LogRecord;
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
-use rotation_wire::alerts::{self, Position};
+use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
 use rotation_wire::dead_letter;
 use std::collections::BTreeMap;
@@ -79,7 +79,8 @@ impl UniverseTask {
             hosted.metrics.record(&output);
             match output {
                 Output::Alert(alert) => {
-                    let positions = [
+                    let key = alert.key();
+                    let positions = vec![
                         Position {
                             topic: self.cited.bars.clone(),
                             partition: record.partition,
@@ -91,9 +92,10 @@ impl UniverseTask {
                             offset: log.offset,
                         },
                     ];
-                    let bytes = alerts::encode(&alert, Some(now()), &positions);
-                    let headers = vec![("content-type", alerts::CONTENT_TYPE.as_bytes().to_vec())];
-                    outbox.send_with(ALERTS, None, Some(alert.key().as_bytes()), Some(&bytes), headers);
+                    let event =
+                        AlertEvent { alert: *alert, detected_at: Some(now()), positions: Some(positions) };
+                    let headers = vec![(CONTENT_TYPE_HEADER, CONTENT_TYPE.as_bytes().to_vec())];
+                    outbox.send_with(ALERTS, None, Some(key.as_bytes()), Some(&event.encode()), headers);
                     outbox.urgent();
                 }
                 Output::Rejected { code, message } => bury(&self.cited.bars, record, code, &message, outbox),
@@ -128,9 +130,9 @@ impl Task for UniverseTask {
         let name = String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
         let Some(hosted) = self.host(&name) else { return };
         let plan = hosted.universe.plan().clone();
-        let log = match bars::decode(record.payload.unwrap_or_default(), &plan) {
+        let log = match bars::decode(&plan, record.payload.unwrap_or_default()) {
             Ok(Decoded::Record(log)) => log,
-            Ok(Decoded::Unread) => return,
+            Ok(Decoded::Unread { .. }) => return,
             Err(error) => {
                 if !outbox.replaying() {
                     self.metrics.dead_letter(RejectCode::Undecodable);
