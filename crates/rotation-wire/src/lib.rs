@@ -16,5 +16,5 @@ pub mod dead_letter;
 pub mod input;
 pub mod partition;
 // pub mod schema;
-// pub mod state;
+pub mod state;
 mod text;

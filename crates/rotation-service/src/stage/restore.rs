@@ -27,6 +27,9 @@ use super::transact::state_partition;
 /// Longest wait for one answer of the cluster; asked again until the restore's own time is over.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// State and group agree by then, or never: more than two transaction timeouts.
+const AGREEMENT: Duration = Duration::from_secs(30);
+
 /// Where a task goes on.
 #[derive(Debug)]
 pub(super) struct Restored {
@@ -103,8 +106,7 @@ impl<'a> Restore<'a> {
                     .map(|(partition, state, _)| self.starting(partition, state.cloned()))
                     .collect();
             };
-            // Two transaction timeouts are enough for any open transaction to settle.
-            if begun.elapsed() > Duration::from_secs(30) || Instant::now() > self.deadline {
+            if begun.elapsed() > AGREEMENT || Instant::now() > self.deadline {
                 if self.settings.allow_data_loss {
                     tracing::error!(
                         stage = self.settings.name, partition, reason,
