@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{backtest, config, run};
+use crate::{backtest, config, demo, run, tail};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,8 +25,12 @@ pub struct Cli {
 enum Command {
     /// Run the service: ticks in, alerts and metrics out.
     Run(run::Args),
+    /// Show the whole path at work on an embedded broker.
+    Demo(demo::Args),
     /// Read a configuration, say what is wrong with it, or what it comes to.
     Check(CheckArgs),
+    /// Follow the alert topic, one readable line an event.
+    Tail(tail::Args),
     /// Run the rules over files: no Kafka, the same engine, the same alerts.
     Backtest(backtest::Args),
     /// Print a JSON Schema.
@@ -75,6 +79,8 @@ impl Cli {
         let mut out = std::io::stdout();
         match self.command {
             Command::Run(args) => run::run(&args),
+            Command::Demo(args) => demo::run(&args),
+            Command::Tail(args) => tail::run(&args),
             Command::Check(args) => {
                 let config = config::Config::load(&args.file)?;
                 write!(out, "{}", config::describe(&config))?;

@@ -9,6 +9,7 @@
 pub mod backtest;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod files;
 pub mod http;
 pub mod kafka;
@@ -16,4 +17,5 @@ pub mod metrics;
 pub mod report;
 pub mod run;
 pub mod stage;
+pub mod tail;
 pub mod tasks;

@@ -120,7 +120,7 @@ impl Line {
             let due = pace.due(event.time());
             if let Some(date) = pace.finished(event.time()) {
                 // Nobody may be listening any more.
-                drop(self.told.send(date));
+                self.told.send(date).ok();
             }
             self.wait_until(due)?;
             if self.stop.load(Ordering::SeqCst) {
@@ -130,7 +130,7 @@ impl Line {
         }
         self.producer.flush(Duration::from_secs(10)).context("cannot feed the last records")?;
         while let Some(date) = pace.finished(EventTime::MAX) {
-            drop(self.told.send(date));
+            self.told.send(date).ok();
         }
         Ok(self.fed)
     }
