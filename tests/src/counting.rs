@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,6 @@ use rotation_service::stage::{
     Idle, InputRecord, Liveness, Outbox, StageError, StageFact, StageSettings, StopSignal, Task,
     TaskFactory, run,
 };
-use std::sync::Mutex;
 
 use crate::broker::{Broker, Topic, unique};
 
@@ -127,6 +128,34 @@ impl Task for Counting {
     }
 }
 
+/// How to run a member of this name, in a trial of that name.
+#[must_use]
+pub fn settings(bootstrap: &str, trial: &str, instance: &str) -> StageSettings {
+    let properties = [
+        ("session.timeout.ms", "6000"),
+        ("heartbeat.interval.ms", "500"),
+        ("transaction.timeout.ms", "6000"),
+    ];
+    let kafka = KafkaSettings {
+        brokers: vec![bootstrap.to_owned()],
+        group: trial.to_owned(),
+        instance: instance.to_owned(),
+        topics: Topics {
+            state: format!("{trial}.state"),
+            ..Topics::default()
+        },
+        properties: properties
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+    };
+    let outputs = vec![format!("{trial}.out"), format!("{trial}.sums")];
+    let mut settings = StageSettings::new(kafka, "counting", 1, &format!("{trial}.in"), outputs);
+    settings.snapshot_interval = Duration::from_millis(400);
+    settings.restore_timeout = Duration::from_secs(60);
+    settings
+}
+
 /// A broker's topics for one try, and the input that was put in.
 pub struct Trial {
     /// The broker.
@@ -135,8 +164,6 @@ pub struct Trial {
     pub name: String,
     /// Partitions of the input.
     pub partitions: i32,
-    /// Further librdkafka properties for the stage.
-    pub properties: BTreeMap<String, String>,
     put: Mutex<u64>,
 }
 
@@ -161,19 +188,10 @@ impl Trial {
             (&state, 3, compacted),
         ];
         broker.create_topics(&topics)?;
-        let properties = [
-            ("session.timeout.ms", "6000"),
-            ("heartbeat.interval.ms", "500"),
-            ("transaction.timeout.ms", "6000"),
-        ];
         Ok(Some(Self {
             broker,
             name,
             partitions,
-            properties: properties
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect(),
             put: Mutex::new(0),
         }))
     }
@@ -187,21 +205,21 @@ impl Trial {
     /// How to run a member of this name.
     #[must_use]
     pub fn settings(&self, instance: &str) -> StageSettings {
-        let kafka = KafkaSettings {
-            brokers: vec![self.broker.bootstrap().to_owned()],
-            group: self.name.clone(),
-            instance: instance.to_owned(),
-            topics: Topics {
-                state: self.topic("state"),
-                ..Topics::default()
-            },
-            properties: self.properties.clone(),
-        };
-        let outputs = vec![self.topic("out"), self.topic("sums")];
-        let mut settings = StageSettings::new(kafka, "counting", 1, &self.topic("in"), outputs);
-        settings.snapshot_interval = Duration::from_millis(400);
-        settings.restore_timeout = Duration::from_secs(60);
-        settings
+        settings(self.broker.bootstrap(), &self.name, instance)
+    }
+
+    /// Runs a member in a process of its own, which can be killed.
+    ///
+    /// # Errors
+    ///
+    /// When the process cannot be started.
+    pub fn spawn(&self, program: &str, instance: &str) -> Result<Killed> {
+        let child = Command::new(program)
+            .args([self.broker.bootstrap(), &self.name, instance])
+            .stdin(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {program}"))?;
+        Ok(Killed(child))
     }
 
     /// Puts so many records in, over all partitions and seven keys.
@@ -248,8 +266,12 @@ impl Trial {
         }
     }
 
-    /// Number of records by partition, of those that have any.
-    fn ends(&self) -> Result<BTreeMap<i32, i64>> {
+    /// Offset after the last record by partition, of those that have any.
+    ///
+    /// # Errors
+    ///
+    /// When the topic cannot be read.
+    pub fn ends(&self) -> Result<BTreeMap<i32, i64>> {
         let mut ends = BTreeMap::new();
         for record in self.broker.read_committed(&self.topic("in"))? {
             ends.insert(record.partition, record.offset + 1);
@@ -341,6 +363,43 @@ impl Trial {
             facts,
             thread,
         }
+    }
+}
+
+/// A member in a process of its own; killed at the latest when dropped.
+pub struct Killed(Child);
+
+impl Killed {
+    /// Kills it as `kill -9` does, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// When it had ended by itself before.
+    pub fn kill(mut self) -> Result<()> {
+        let ended = self.0.try_wait()?;
+        ensure!(ended.is_none(), "the stage ended by itself: {ended:?}");
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to stop and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// When it fails.
+    pub fn stop(mut self) -> Result<()> {
+        drop(self.0.stdin.take());
+        let status = self.0.wait()?;
+        ensure!(status.success(), "the stage ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
