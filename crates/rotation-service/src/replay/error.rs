@@ -48,7 +48,7 @@ pub enum ReplayError {
     },
     /// librdkafka refuses the settings.
     #[error("librdkafka refuses the settings")]
-    Client(#[source] KafkaError),
+    Client(#[source] Box<KafkaError>),
     /// The cluster does not answer.
     #[error("cannot ask {brokers} for topic {topic}")]
     Metadata {
@@ -57,7 +57,7 @@ pub enum ReplayError {
         /// The topic.
         topic: String,
         /// Why.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// There is no such topic.
     #[error(

@@ -51,13 +51,13 @@ impl Topic {
         let reports = Reports::default();
         let producer: BaseProducer<Reports> = client
             .create_with_context(reports.clone())
-            .map_err(ReplayError::Client)?;
+            .map_err(|error| ReplayError::Client(error.into()))?;
         // Asked for all topics, because to be asked for one makes some brokers create it.
         let metadata = producer.client().fetch_metadata(None, ANSWER);
         let metadata = metadata.map_err(|source| ReplayError::Metadata {
             brokers: brokers.to_owned(),
             topic: topic.to_owned(),
-            source,
+            source: source.into(),
         })?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let partitions = found.map_or(0, |found| found.partitions().len());
