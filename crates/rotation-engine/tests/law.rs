@@ -158,7 +158,7 @@ fn market(seed: u64) -> Vec<Vec<(Option<usize>, SourceEvent<'static>)>> {
                     .saturating_add(dice.roll(7_200) as i64 * SECOND);
                 sources[homes[at]].push((Some(at), SourceEvent::Heartbeat { time }));
             }
-            prices[at] *= 1.0 + (dice.roll(201) as f64 - 100.0) / 4.0e4;
+            prices[at] *= 1.0 + (dice.roll(201) as f64 - 100.0) / 1.0e4;
             let price = (prices[at] * 1e4).round() / 1e4;
             let tick = Tick {
                 time: session.close,
@@ -319,7 +319,7 @@ fn the_markets_make_alerts_of_every_rule() {
     let plan = plan();
     let mut rules: BTreeMap<String, usize> = BTreeMap::new();
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
-    for seed in 0..40 {
+    for seed in 0..100 {
         let told = run(&plan, &market(seed), seed, false);
         for (rule, alerts) in told.alerts {
             for name in [

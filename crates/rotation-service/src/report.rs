@@ -8,6 +8,8 @@ use jiff::civil::Date;
 use plotters::drawing::DrawingAreaErrorKind;
 use serde_json::Value;
 
+pub use rotation_engine::alert::Severity;
+
 mod axis;
 mod chart;
 mod episode;
@@ -80,29 +82,6 @@ pub struct TransitionRow {
     pub state: String,
     /// Its own headline.
     pub headline: String,
-}
-
-/// What an episode asks of people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Something to read in the digest.
-    Info,
-    /// Something for the channel.
-    Warning,
-    /// Somebody must act now.
-    Critical,
-}
-
-impl Severity {
-    const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
 }
 
 /// Why a report could not be drawn.

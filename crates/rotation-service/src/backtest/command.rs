@@ -6,7 +6,7 @@ use crate::{report, tail};
 use anyhow::Context;
 use jiff::civil::Date;
 use rotation_engine::universe::ReadingDetail;
-use rotation_wire::alerts;
+use rotation_wire::alerts::AlertEvent;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let request = Request { config: &config, data: &args.data, from: args.from, to: args.to, detail };
     let outcome = backtest(&request)?;
     if let Some(path) = &args.alerts {
-        write_lines(path, outcome.alerts.iter().map(alert_line))?;
+        write_lines(path, outcome.alerts.iter().map(|alert| AlertEvent::from(alert.clone()).encode()))?;
     }
     if let Some(path) = &args.readings {
         let lines = outcome.readings.iter().map(|reading| serde_json::to_vec(reading).unwrap_or_default());

@@ -40,7 +40,7 @@ fn episodes(alerts: &[Alert]) -> Vec<EpisodeRow> {
     let mut rows: BTreeMap<&str, EpisodeRow> = BTreeMap::new();
     for alert in alerts {
         let row = rows.entry(&alert.episode).or_insert_with(|| EpisodeRow {
-            id: alert.episode.replace(|c: char| !c.is_ascii_alphanumeric(), "-"),
+            id: alert.episode.clone(),
             rule: alert.rule.clone(),
             subject: alert.subject.clone(),
             opened: day(alert),
@@ -51,24 +51,16 @@ fn episodes(alerts: &[Alert]) -> Vec<EpisodeRow> {
             evidence: serde_json::Value::Null,
         });
         row.closed = alert.state.is_final().then(|| day(alert));
-        row.severity = row.severity.max(severity(alert.severity));
+        row.severity = row.severity.max(alert.severity);
         // The last event before the end says most.
         if !alert.state.is_final() || row.headline.is_empty() {
             row.headline.clone_from(&alert.headline);
-            row.evidence = serde_json::to_value(&alert.evidence).unwrap_or_default();
         }
+        row.evidence = serde_json::to_value(&alert.evidence).unwrap_or_default();
         let (state, headline) = (alert.state.name().to_owned(), alert.headline.clone());
         row.transitions.push(TransitionRow { date: day(alert), state, headline });
     }
     rows.into_values().collect()
-}
-
-fn severity(severity: alert::Severity) -> Severity {
-    match severity {
-        alert::Severity::Info => Severity::Info,
-        alert::Severity::Warning => Severity::Warning,
-        alert::Severity::Critical => Severity::Critical,
-    }
 }
 
 fn summary(outcome: &Outcome) -> Vec<(String, String)> {

@@ -12,6 +12,8 @@ use super::{EpisodeRow, ReportError, ReportInput, Severity, episode};
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
 
+const SEVERITIES: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
+
 /// Episodes that have a chart of their own: the newest so many. The page would grow too heavy otherwise.
 const CLOSE_UPS_MAX: usize = 250;
 
@@ -36,7 +38,7 @@ pub(super) fn render(input: &ReportInput) -> Result<String, ReportError> {
             &timeline::draw(input, &lines, year)?,
         );
     }
-    rules(&mut html, input, days);
+    rules(&mut html, input, &lines, days);
     episodes(&mut html, input, &lines)?;
     let _ = write!(
         html,
@@ -76,7 +78,7 @@ fn figure(html: &mut String, heading: &str, svg: &str) {
         html,
         "<section>\n<h2>{heading}</h2>\n<figure class=\"timeline\">\n{svg}<figcaption>"
     );
-    for severity in Severity::ALL {
+    for severity in SEVERITIES {
         let name = severity.name();
         let _ = write!(html, "<span class=\"key {name}\"><i></i>{name}</span>");
     }
@@ -86,7 +88,7 @@ fn figure(html: &mut String, heading: &str, svg: &str) {
     );
 }
 
-fn rules(html: &mut String, input: &ReportInput, days: Days) {
+fn rules(html: &mut String, input: &ReportInput, lines: &[Line<'_>], days: Days) {
     let lanes = lanes(&input.episodes);
     if lanes.is_empty() {
         return;
@@ -96,7 +98,6 @@ fn rules(html: &mut String, input: &ReportInput, days: Days) {
          <th class=\"n\">episodes</th><th class=\"n\">a year</th><th class=\"n\">info</th><th class=\"n\">warning</th>\
          <th class=\"n\">critical</th><th>the last opened</th></tr></thead><tbody>\n",
     );
-    let years = f64::from(days.len()) / 365.2425;
     for (rule, episodes) in lanes {
         let of = |severity| {
             episodes
@@ -104,8 +105,9 @@ fn rules(html: &mut String, input: &ReportInput, days: Days) {
                 .filter(|episode| episode.severity == severity)
                 .count()
         };
-        let [info, warning, critical] = Severity::ALL.map(of);
+        let [info, warning, critical] = SEVERITIES.map(of);
         let count = episodes.len();
+        let years = years(&episodes, lines, days);
         let a_year = number(count as f64 / years, 1);
         let _ = write!(
             html,
@@ -124,6 +126,16 @@ fn rules(html: &mut String, input: &ReportInput, days: Days) {
         html.push_str("</td></tr>\n");
     }
     html.push_str("</tbody></table></div>\n</section>\n");
+}
+
+/// The years in which a rule could open an episode: those in which every series that it is about has values.
+fn years(episodes: &[&EpisodeRow], lines: &[Line<'_>], days: Days) -> f64 {
+    let concerned = lines
+        .iter()
+        .filter(|line| episodes.iter().any(|episode| line.concerns(episode)));
+    let firsts = concerned.filter_map(|line| line.points.first());
+    let from = firsts.map(|point| point.0).fold(days.from, i32::max);
+    f64::from((days.to - from).max(1)) / 365.2425
 }
 
 fn episodes(html: &mut String, input: &ReportInput, lines: &[Line<'_>]) -> Result<(), ReportError> {

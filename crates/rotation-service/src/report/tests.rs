@@ -141,6 +141,16 @@ fn a_page_links_each_bar_to_its_evidence() {
 }
 
 #[test]
+fn rates_count_the_years_in_which_every_series_has_values() {
+    let episodes =
+        (0..10).map(|at| episode(3_000 + 50 * at, "r", "RUT/GSPC", true, Severity::Info));
+    let mut late = input(3_653, episodes.collect());
+    late.series[1].points.drain(..2_922);
+    // Ten episodes in the last two of ten years.
+    assert!(check(&late).contains("<td>r</td><td class=\"n\">10</td><td class=\"n\">5.0</td>"));
+}
+
+#[test]
 fn text_stays_text() {
     let mut hostile = input(30, vec![episode(3, HOSTILE, "RUT", true, Severity::Info)]);
     hostile.title = HOSTILE.to_owned();

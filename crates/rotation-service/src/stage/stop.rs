@@ -1,0 +1,134 @@
+//! Chores between polls, and the end of a stage.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::error::StageError;
+use super::observe::StageFact;
+use super::run::Stage;
+use super::transact::close_aside;
+
+/// Between two rounds of chores.
+const CHORES: Duration = Duration::from_millis(250);
+/// Time to settle when stopped, and then to leave the group.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+const LEAVE_PATIENCE: Duration = Duration::from_secs(3);
+
+impl Stage {
+    /// Tells lags and asks for snapshots that are due.
+    pub(super) fn chores(&mut self) -> Result<(), StageError> {
+        let now = Instant::now();
+        if now < self.chores {
+            return Ok(());
+        }
+        self.chores = now + CHORES;
+        for (partition, member) in self.members.iter() {
+            let Some(end) = self.consumer.context().end(partition) else {
+                continue;
+            };
+            // What was read up to the end, markers included, leaves no lag.
+            let position = if member.at_end && end.reached == end.stable {
+                end.stable
+            } else {
+                member.position.unwrap_or(member.next)
+            };
+            self.observe(&StageFact::Lag {
+                partition,
+                records: (end.stable - position).max(0),
+            });
+        }
+        if !self.has_room() {
+            return Ok(());
+        }
+        let interval = self.settings.snapshot_interval;
+        let mut due = Vec::new();
+        for (partition, member) in self.members.iter_mut() {
+            if member.caught_up && member.snapshot_due <= now {
+                member.snapshot_due = now + interval;
+                due.push(partition);
+            }
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.hand_over(due)
+    }
+
+    /// Steps and commits what was read, then leaves the group.
+    pub(super) fn stop(&mut self) -> Result<(), StageError> {
+        tracing::info!(stage = self.settings.name, "stopping");
+        if let Some(restoring) = self.restoring.take() {
+            // The group waits for the answer to its assignment; it gets one, and no task begins.
+            let mut nothing = TopicPartitionList::new();
+            for partition in restoring.partitions {
+                let added = nothing.add_partition_offset(&self.settings.input, partition, Offset::End);
+                added.map_err(|source| self.failed("answer an assignment", source))?;
+            }
+            self.consumer
+                .incremental_assign(&nothing)
+                .map_err(|source| self.failed("answer an assignment", source))?;
+        }
+        self.settle(STOP_PATIENCE)?;
+        // Nothing is left to commit, so from here on the callback answers rebalances by itself.
+        self.consumer.context().close();
+        if self.settings.leave_on_stop {
+            self.leave();
+        }
+        Ok(())
+    }
+
+    /// Leaves the group: closing alone would not, since a static member may be back at once.
+    fn leave(&self) {
+        self.consumer.unsubscribe();
+        let deadline = Instant::now() + LEAVE_PATIENCE;
+        while Instant::now() < deadline {
+            drop(self.consumer.poll(Duration::from_millis(10)));
+            match self.consumer.assignment() {
+                Ok(left) if left.count() > 0 => {}
+                _ => return,
+            }
+        }
+        tracing::warn!(
+            stage = self.settings.name,
+            "did not leave the group in time; its partitions stay with it until the session times out"
+        );
+    }
+
+    /// Throws everything away, in bounded time.
+    pub(super) fn close(mut self) {
+        self.consumer.context().close();
+        self.jobs = None;
+        self.transactor.close();
+        if let Some(worker) = self.worker.take()
+            && worker.join().is_err()
+        {
+            tracing::error!(stage = self.settings.name, "the worker thread panicked");
+        }
+        self.liveness.set_joined(false);
+        self.liveness.set_tasks(0, 0);
+        let consumer: Arc<_> = self.consumer;
+        close_aside(consumer);
+    }
+
+    pub(super) fn observe(&self, fact: &StageFact) {
+        (self.observer)(fact);
+    }
+
+    pub(super) fn count_tasks(&self) {
+        let coming = self.restoring.as_ref().map_or(0, |restoring| restoring.partitions.len());
+        self.liveness
+            .set_tasks(self.members.len() + coming, self.members.behind() + coming);
+    }
+
+    pub(super) fn failed(&self, action: &str, source: KafkaError) -> StageError {
+        super::run::failed(&self.settings, action, source)
+    }
+
+    pub(super) fn thread_lost(&self, thread: &'static str) -> StageError {
+        super::run::thread_lost(&self.settings, thread)
+    }
+}

@@ -1,0 +1,135 @@
+//! Several members of a stage on a real broker: tasks move, and the outputs are still there exactly once.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use rotation_service::stage::{RebalanceKind, StageError, StageFact};
+use rotation_tests::counting::{Running, Trial};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_stage-trial");
+
+fn rebalances(stage: &Running, wanted: RebalanceKind) -> usize {
+    let of_kind = |fact: &&StageFact| {
+        matches!(fact, StageFact::Rebalanced { kind, partitions } if *kind == wanted && *partitions > 0)
+    };
+    stage.facts().iter().filter(of_kind).count()
+}
+
+/// Puts records in until something holds.
+fn put_until(trial: &Trial, holds: impl Fn() -> bool) -> Result<()> {
+    let deadline = std::time::Instant::now() + Duration::from_secs(40);
+    while !holds() {
+        anyhow::ensure!(std::time::Instant::now() < deadline, "not so within 40 s");
+        trial.put(100)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn tasks_move_to_a_new_member_and_back() -> Result<()> {
+    let Some(trial) = Trial::new("members", 4)? else {
+        return Ok(());
+    };
+    let one = trial.start(trial.settings("one"));
+    put_until(&trial, || one.liveness.assigned() == 4 && one.liveness.ready())?;
+    let two = trial.start(trial.settings("two"));
+    put_until(&trial, || {
+        one.liveness.assigned() == 2 && two.liveness.assigned() == 2 && two.liveness.ready()
+    })?;
+    let three = trial.start(trial.settings("three"));
+    put_until(&trial, || three.liveness.assigned() > 0 && three.liveness.ready())?;
+    // Stopped members leave the group, so that the others need not wait for their session to time out.
+    let before = std::time::Instant::now();
+    one.stop()??;
+    put_until(&trial, || two.liveness.assigned() + three.liveness.assigned() == 4)?;
+    assert!(
+        before.elapsed() < Duration::from_secs(5),
+        "the others took over after {:?}, as if the member had not left",
+        before.elapsed()
+    );
+    two.stop()??;
+    put_until(&trial, || three.liveness.assigned() == 4 && three.liveness.ready())?;
+    trial.await_end()?;
+    assert_eq!(rebalances(&three, RebalanceKind::Lost), 0);
+    three.stop()??;
+    trial.check()
+}
+
+#[test]
+fn a_revoked_task_commits_before_it_goes() -> Result<()> {
+    let Some(trial) = Trial::new("revoked", 2)? else {
+        return Ok(());
+    };
+    let mut settings = trial.settings("one");
+    // Without the commit at the revoke, what is pending would have to wait for an hour.
+    settings.commit_interval = Duration::from_secs(3600);
+    settings.progress_interval = Duration::from_secs(3600);
+    settings.urgent_linger = Duration::from_secs(3600);
+    let one = trial.start(settings);
+    one.until("ready", |stage| {
+        stage.liveness.assigned() == 2 && stage.liveness.ready()
+    })?;
+    trial.put(1_000)?;
+    one.until("everything read", |stage| {
+        let read = |fact: StageFact| match fact {
+            StageFact::Consumed { records } => records as u64,
+            _ => 0,
+        };
+        stage.facts().into_iter().map(read).sum::<u64>() == trial.total()
+    })?;
+    let two = trial.start(trial.settings("two"));
+    two.until("one task moved", |stage| {
+        stage.liveness.assigned() == 1 && stage.liveness.ready()
+    })?;
+    // Nothing is stepped again: the revoke committed all of it.
+    trial.await_end()?;
+    let failed = |fact: &StageFact| matches!(fact, StageFact::CommitFailed { .. });
+    let failures: Vec<_> = one.facts().into_iter().filter(|fact| failed(fact)).collect();
+    assert_eq!(failures, [], "a cooperative revoke is served under the new generation");
+    one.stop()??;
+    two.stop()??;
+    trial.check()
+}
+
+#[test]
+fn another_member_takes_over_from_one_that_was_killed() -> Result<()> {
+    let Some(trial) = Trial::new("takeover", 2)? else {
+        return Ok(());
+    };
+    let killed = trial.spawn(PROGRAM, "one")?;
+    trial.put(2_000)?;
+    trial.await_end()?;
+    let two = trial.start(trial.settings("two"));
+    put_until(&trial, || two.liveness.assigned() == 1 && two.liveness.ready())?;
+    killed.kill()?;
+    trial.put(500)?;
+    // After its session, and its transaction if one was open, have timed out.
+    trial.await_end()?;
+    two.stop()??;
+    trial.check()
+}
+
+#[test]
+fn a_second_process_of_the_same_name_ends_the_first() -> Result<()> {
+    let Some(trial) = Trial::new("fenced", 1)? else {
+        return Ok(());
+    };
+    let one = trial.start(trial.settings("same"));
+    trial.put(100)?;
+    trial.await_end()?;
+    let two = trial.start(trial.settings("same"));
+    two.until("ready", |stage| stage.liveness.assigned() == 1 && stage.liveness.ready())?;
+    trial.put(500)?;
+    trial.await_end()?;
+    let error = one.join()?.expect_err("the first is fenced");
+    assert!(
+        matches!(
+            error,
+            StageError::ProducerFenced { .. } | StageError::MemberFenced { .. }
+        ),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("same"), "{error}");
+    two.stop()??;
+    trial.check()
+}
