@@ -160,7 +160,7 @@ fn counts_are_those_of_the_files(
 #[test]
 fn a_topic_that_is_not_there_is_an_error_and_is_not_made() {
     let Some(broker) = Broker::get() else { return };
-    let (folder, file) = one_file("RUT.csv", "date,close\n2026-01-22,2718.77\n");
+    let (_folder, file) = one_file("RUT.csv", "date,close\n2026-01-22,2718.77\n");
     let topic = unique("replay-missing");
     for _ in 0..2 {
         let words = [
@@ -174,7 +174,6 @@ fn a_topic_that_is_not_there_is_an_error_and_is_not_made() {
         assert_eq!(error.exit_code(), 3);
         assert!(error.to_string().contains(&topic), "{error}");
     }
-    drop(folder);
 }
 
 #[test]
@@ -191,6 +190,22 @@ fn settings_that_librdkafka_refuses_are_wrong_usage() {
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains(said), "{cause}");
     }
+}
+
+#[test]
+fn brokers_that_do_not_answer_are_named_with_what_was_met() {
+    // A port that nobody listens on: bound once, then let go.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let (_folder, file) = one_file("RUT.csv", "date,close\n2026-01-22,2718.77\n");
+    let error = go(&[file.as_str(), "--brokers", &address]).unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    let said = error.to_string();
+    assert!(
+        said.contains(&address) && said.contains("Connection refused"),
+        "{said}"
+    );
 }
 
 #[test]
