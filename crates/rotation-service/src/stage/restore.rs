@@ -374,6 +374,6 @@ fn kafka(settings: &StageSettings, action: &str, source: KafkaError) -> StageErr
     StageError::Kafka {
         stage: settings.name.clone(),
         action: action.to_owned(),
-        source,
+        source: Box::new(source),
     }
 }

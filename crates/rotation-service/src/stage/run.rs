@@ -57,7 +57,7 @@ pub(super) fn failed(settings: &StageSettings, action: &str, source: KafkaError)
     StageError::Kafka {
         stage: settings.name.clone(),
         action: action.to_owned(),
-        source,
+        source: Box::new(source),
     }
 }
 
