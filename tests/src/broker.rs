@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use crate::leashed::Leashed;
 use crate::skipped;
 
 mod admin;
@@ -29,8 +30,6 @@ mod server;
 pub use admin::Topic;
 pub use records::Record;
 
-use server::Server;
-
 /// Longest wait for one answer of the broker.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -39,7 +38,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub struct Broker {
     bootstrap: String,
     /// Absent where the cluster was started by someone else.
-    _server: Option<Server>,
+    _server: Option<Leashed>,
 }
 
 impl Broker {
@@ -74,9 +73,9 @@ impl Broker {
         let Some(libs) = jars::find()? else {
             return Ok(None);
         };
-        let server = Server::start(&libs)?;
+        let (bootstrap, server) = server::start(&libs)?;
         Ok(Some(Self {
-            bootstrap: server.bootstrap().to_owned(),
+            bootstrap,
             _server: Some(server),
         }))
     }

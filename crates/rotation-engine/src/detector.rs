@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+mod day;
 mod distance;
 pub mod level_approach;
 pub mod record_high;
 pub mod relative_streak;
+mod text;
 
 pub use distance::{Distance, DistanceError};
 
@@ -109,6 +111,17 @@ pub struct Step {
     pub change: Change,
 }
 
+impl Step {
+    /// The answer to a section that says nothing: an input is missing, or there is too little history.
+    fn passed_over(is_open: bool) -> Self {
+        let change = if is_open { Change::Hold } else { Change::Quiet };
+        Step {
+            reading: None,
+            change,
+        }
+    }
+}
+
 /// A measurement against its threshold, all in the rule's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measure {
@@ -171,6 +184,9 @@ pub trait Detector: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// The stored prices of one input change basis: each is multiplied by `factor`.
     fn rescale(&mut self, input: usize, factor: f64);
 }
+
+#[cfg(test)]
+mod conformance;
 
 macro_rules! detectors {
     ($($(#[$doc:meta])* $variant:ident = $name:literal in $module:ident,)*) => {
@@ -259,6 +275,67 @@ macro_rules! detectors {
             }
         }
 
+        #[cfg(test)]
+        mod laws {
+            $(mod $module {
+                use crate::detector::{Kind, conformance, $module};
+                use proptest::prelude::*;
+
+                fn kinds() -> Vec<Kind> {
+                    $module::samples().into_iter().map(Kind::$variant).collect()
+                }
+
+                #[test]
+                fn fires_on_some_walk() {
+                    conformance::fires_on_some_walk(&kinds());
+                }
+
+                #[test]
+                fn memory_is_bounded() {
+                    kinds().iter().for_each(|kind| conformance::memory_is_bounded(kind, 7));
+                }
+
+                proptest! {
+                    #![proptest_config(ProptestConfig::with_cases(24))]
+
+                    #[test]
+                    fn quiet_until_warm(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::quiet_until_warm(kind, seed));
+                    }
+
+                    #[test]
+                    fn quiet_on_a_constant_market(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::quiet_on_a_constant_market(kind, seed));
+                    }
+
+                    #[test]
+                    fn same_changes_when_prices_double(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::same_changes_when_prices_double(kind, seed));
+                    }
+
+                    #[test]
+                    fn same_changes_across_a_split(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::same_changes_across_a_split(kind, seed));
+                    }
+
+                    #[test]
+                    fn a_restored_copy_goes_on(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::a_restored_copy_goes_on(kind, seed));
+                    }
+
+                    #[test]
+                    fn odd_values_never_panic(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::odd_values_never_panic(kind, seed));
+                    }
+
+                    #[test]
+                    fn missing_members_are_passed_over(seed: u64) {
+                        kinds().iter().for_each(|kind| conformance::missing_members_are_passed_over(kind, seed));
+                    }
+                }
+            })*
+        }
+
         /// The state of a detector of any kind.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub enum DetectorState {
@@ -299,4 +376,13 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+}
+
+/// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while the
+/// finest move of a market is 1e-9 and more.
+const TIE: f64 = 1e-12;
+
+/// The value, where a return or a drawdown in percent can be taken from it without overflow.
+fn positive(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| (1e-100..=1e100).contains(value))
 }

@@ -33,8 +33,8 @@ impl Ema {
 
     /// Takes in a finite value: the average after it.
     pub fn push(&mut self, value: f64) -> f64 {
-        let mut average = ExponentialMovingAverage::new(self.period)
-            .expect("a period is at least one");
+        let mut average =
+            ExponentialMovingAverage::new(self.period).expect("a period is at least one");
         // The average starts at its first value, so one begun at the last average goes on from there.
         if let Some(last) = self.value {
             average.next(last);
@@ -78,7 +78,11 @@ impl Rsi {
             return None;
         }
         let moves = self.gain + self.loss;
-        Some(if moves > 0.0 { 100.0 * self.gain / moves } else { 50.0 })
+        Some(if moves > 0.0 {
+            100.0 * self.gain / moves
+        } else {
+            50.0
+        })
     }
 
     /// Takes in a finite value: the index after it.
@@ -109,13 +113,14 @@ mod tests {
 
     /// Closes of the worked example of a 14-day index that StockCharts' ChartSchool publishes, with its results.
     const CLOSES: [f64; 33] = [
-        44.3389, 44.0902, 44.1497, 43.6124, 44.3278, 44.8264, 45.0955, 45.4245, 45.8433, 46.0826, 45.8931,
-        46.0328, 45.6140, 46.2820, 46.2820, 46.0028, 46.0328, 46.4116, 46.2222, 45.6439, 46.2122, 46.2521,
-        45.7137, 46.4515, 45.7835, 45.3548, 44.0288, 44.1783, 44.2181, 44.5672, 43.4205, 42.6628, 43.1314,
+        44.3389, 44.0902, 44.1497, 43.6124, 44.3278, 44.8264, 45.0955, 45.4245, 45.8433, 46.0826,
+        45.8931, 46.0328, 45.6140, 46.2820, 46.2820, 46.0028, 46.0328, 46.4116, 46.2222, 45.6439,
+        46.2122, 46.2521, 45.7137, 46.4515, 45.7835, 45.3548, 44.0288, 44.1783, 44.2181, 44.5672,
+        43.4205, 42.6628, 43.1314,
     ];
     const RSI_14: [f64; 19] = [
-        70.53, 66.32, 66.55, 69.41, 66.36, 57.97, 62.93, 63.26, 56.06, 62.38, 54.71, 50.42, 39.99, 41.46, 41.87,
-        45.46, 37.30, 33.08, 37.77,
+        70.53, 66.32, 66.55, 69.41, 66.36, 57.97, 62.93, 63.26, 56.06, 62.38, 54.71, 50.42, 39.99,
+        41.46, 41.87, 45.46, 37.30, 33.08, 37.77,
     ];
 
     #[test]
@@ -124,20 +129,34 @@ mod tests {
         let read: Vec<f64> = CLOSES.iter().filter_map(|close| rsi.push(*close)).collect();
         assert_eq!(read.len(), RSI_14.len());
         for (read, published) in read.into_iter().zip(RSI_14) {
-            assert!((read - published).abs() < 0.011, "{read} against {published}");
+            assert!(
+                (read - published).abs() < 0.011,
+                "{read} against {published}"
+            );
         }
     }
 
     #[test]
     fn the_index_of_ta_is_another() {
         let mut theirs = ta::indicators::RelativeStrengthIndex::new(14).unwrap();
-        let last = CLOSES.iter().map(|close| theirs.next(*close)).last().unwrap();
-        assert!((last - RSI_14[18]).abs() > 1.0, "{last}: if it is Wilder's now, take it");
+        let last = CLOSES
+            .iter()
+            .map(|close| theirs.next(*close))
+            .last()
+            .unwrap();
+        assert!(
+            (last - RSI_14[18]).abs() > 1.0,
+            "{last}: if it is Wilder's now, take it"
+        );
     }
 
     #[test]
     fn rsi_at_its_ends() {
-        for (values, expected) in [([1.0, 2.0, 3.0], 100.0), ([3.0, 2.0, 1.0], 0.0), ([2.0, 2.0, 2.0], 50.0)] {
+        for (values, expected) in [
+            ([1.0, 2.0, 3.0], 100.0),
+            ([3.0, 2.0, 1.0], 0.0),
+            ([2.0, 2.0, 2.0], 50.0),
+        ] {
             let mut rsi = Rsi::new(2);
             assert_eq!(rsi.push(values[0]), None);
             assert_eq!(rsi.push(values[1]), None);

@@ -62,6 +62,12 @@ impl EventTime {
         Self(self.0.saturating_sub(nanos))
     }
 
+    /// The instant that RFC 3339 text means, or `None` where it is not one or out of range: what [`str::parse`]
+    /// yields, without a reason and for bytes that were not looked at yet.
+    pub fn from_rfc3339(text: &[u8]) -> Option<Self> {
+        i64::try_from(rfc3339::parse(text)?).ok().map(Self)
+    }
+
     /// Nanoseconds from `earlier` to this instant, negative when `earlier` is later, held within `i64`.
     pub const fn saturating_since(self, earlier: Self) -> Nanos {
         self.0.saturating_sub(earlier.0)

@@ -36,7 +36,10 @@ fn plan() -> Arc<UniversePlan> {
         let mut parameters = kind;
         parameters.as_object_mut().unwrap().remove("kind");
         RuleSpec {
-            common: RuleCommon { clock: Some(clock.to_owned()), ..RuleCommon::default() },
+            common: RuleCommon {
+                clock: Some(clock.to_owned()),
+                ..RuleCommon::default()
+            },
             kind: Kind::deserialize(&name, parameters).unwrap().unwrap(),
             version: "v1".to_owned(),
         }
@@ -45,29 +48,41 @@ fn plan() -> Arc<UniversePlan> {
         serde_json::json!({"kind": "relative_streak", "leader": leader, "laggard": laggard,
             "open_at": 2, "escalate_at": [3], "escalate_since_years": []})
     };
-    let record = |series: &str| {
-        serde_json::json!({"kind": "record_high", "series": series, "drought_sessions": 1, "quiet_sessions": 2})
-    };
+    let record = |series: &str| serde_json::json!({"kind": "record_high", "series": series, "drought_sessions": 1, "quiet_sessions": 2});
     let level = serde_json::json!({"kind": "level_approach", "series": "Y", "level": 5.0, "near": 0.1, "rearm": 0.3});
     let rules = BTreeMap::from([
-        ("session-streak".to_owned(), rule("session", streak("A", "B"))),
+        (
+            "session-streak".to_owned(),
+            rule("session", streak("A", "B")),
+        ),
         ("minute-streak".to_owned(), rule("1m", streak("A", "C"))),
-        ("basket-streak".to_owned(), rule("session", streak("ABC", "A/C"))),
+        (
+            "basket-streak".to_owned(),
+            rule("session", streak("ABC", "A/C")),
+        ),
         ("minute-record".to_owned(), rule("1m", record("B"))),
         ("session-record".to_owned(), rule("session", record("A"))),
         ("tick-level".to_owned(), rule("tick", level.clone())),
         ("session-level".to_owned(), rule("session", level)),
     ]);
-    let mut series: BTreeMap<String, SeriesSpec> =
-        SYMBOLS.iter().map(|symbol| ((*symbol).to_owned(), SeriesSpec::default())).collect();
-    series.insert("ABC".to_owned(), SeriesSpec {
-        basket: Some(["A", "B", "C"].map(str::to_owned).to_vec()),
-        ..SeriesSpec::default()
-    });
-    series.insert("A/C".to_owned(), SeriesSpec {
-        ratio: Some(["A", "C"].map(str::to_owned)),
-        ..SeriesSpec::default()
-    });
+    let mut series: BTreeMap<String, SeriesSpec> = SYMBOLS
+        .iter()
+        .map(|symbol| ((*symbol).to_owned(), SeriesSpec::default()))
+        .collect();
+    series.insert(
+        "ABC".to_owned(),
+        SeriesSpec {
+            basket: Some(["A", "B", "C"].map(str::to_owned).to_vec()),
+            ..SeriesSpec::default()
+        },
+    );
+    series.insert(
+        "A/C".to_owned(),
+        SeriesSpec {
+            ratio: Some(["A", "C"].map(str::to_owned)),
+            ..SeriesSpec::default()
+        },
+    );
     let spec = UniverseSpec {
         calendar: None,
         lateness: Some("30s".to_owned()),
@@ -88,7 +103,10 @@ fn plan() -> Arc<UniversePlan> {
 fn market(seed: u64) -> Vec<Vec<(Option<usize>, SourceEvent<'static>)>> {
     let mut dice = Dice(seed);
     let mut sources = vec![Vec::new(); SOURCES];
-    let homes: Vec<usize> = SYMBOLS.iter().map(|_| dice.roll(SOURCES as u64) as usize).collect();
+    let homes: Vec<usize> = SYMBOLS
+        .iter()
+        .map(|_| dice.roll(SOURCES as u64) as usize)
+        .collect();
     let mut prices = [100.0, 50.0, 10.0, 4.6];
     let mut sequence = 0;
     let first = "2026-01-05".parse().unwrap();
@@ -98,7 +116,11 @@ fn market(seed: u64) -> Vec<Vec<(Option<usize>, SourceEvent<'static>)>> {
         let bucket = session_bucket(session, 60 * SECOND);
         end = bucket.end;
         if dice.roll(8) == 0 {
-            let event = SourceEvent::Split { symbol: "A", time: session.open, ratio: 2.0 };
+            let event = SourceEvent::Split {
+                symbol: "A",
+                time: session.open,
+                ratio: 2.0,
+            };
             sources[homes[0]].push((Some(0), event));
             prices[0] /= 2.0;
         }
@@ -131,43 +153,74 @@ fn market(seed: u64) -> Vec<Vec<(Option<usize>, SourceEvent<'static>)>> {
                 continue;
             }
             if late == 1 {
-                let time = session.close.saturating_add(dice.roll(7_200) as i64 * SECOND);
+                let time = session
+                    .close
+                    .saturating_add(dice.roll(7_200) as i64 * SECOND);
                 sources[homes[at]].push((Some(at), SourceEvent::Heartbeat { time }));
             }
-            prices[at] *= 1.0 + (dice.roll(201) as f64 - 100.0) / 4.0e4;
+            prices[at] *= 1.0 + (dice.roll(201) as f64 - 100.0) / 1.0e4;
             let price = (prices[at] * 1e4).round() / 1e4;
-            let tick = Tick { time: session.close, price, size: 0.0, seq: None, official: true };
+            let tick = Tick {
+                time: session.close,
+                price,
+                size: 0.0,
+                seq: None,
+                official: true,
+            };
             sources[homes[at]].push((Some(at), SourceEvent::Tick { symbol, tick }));
         }
     }
     for source in &mut sources {
-        source.push((None, SourceEvent::Heartbeat { time: end.saturating_add(86_400 * SECOND) }));
+        source.push((
+            None,
+            SourceEvent::Heartbeat {
+                time: end.saturating_add(86_400 * SECOND),
+            },
+        ));
     }
     sources
 }
 
 /// Runs the sources in an order drawn from `seed`, flushing at random; where `stops` is set, each part is now and then
 /// put aside and read back.
-fn run(plan: &Arc<UniversePlan>, sources: &[Vec<(Option<usize>, SourceEvent<'_>)>], seed: u64, stops: bool) -> Told {
+fn run(
+    plan: &Arc<UniversePlan>,
+    sources: &[Vec<(Option<usize>, SourceEvent<'_>)>],
+    seed: u64,
+    stops: bool,
+) -> Told {
     let mut dice = Dice(seed);
-    let mut samplers: Vec<Sampler> =
-        (0..SOURCES as u32).map(|source| Sampler::new(plan.clone(), source, SOURCES as u32)).collect();
+    let mut samplers: Vec<Sampler> = (0..SOURCES as u32)
+        .map(|source| Sampler::new(plan.clone(), source, SOURCES as u32))
+        .collect();
     let mut universe = Universe::new(plan.clone());
     let mut at = vec![0; SOURCES];
     let mut told = Told::default();
-    while at.iter().zip(sources).any(|(at, source)| *at < source.len()) {
+    while at
+        .iter()
+        .zip(sources)
+        .any(|(at, source)| *at < source.len())
+    {
         let source = dice.roll(SOURCES as u64) as usize;
         let mut sampled = Vec::new();
         for _ in 0..=dice.roll(200) {
-            let Some((_, event)) = sources[source].get(at[source]) else { break };
+            let Some((_, event)) = sources[source].get(at[source]) else {
+                break;
+            };
             let (sampler, offset) = (&mut samplers[source], at[source] as i64);
             match *event {
                 SourceEvent::Tick { symbol, tick } => {
                     let series = sampler.slot(symbol).unwrap();
                     sampler.tick(series, &tick, None, offset, &mut sampled);
                 }
-                SourceEvent::Heartbeat { time } => sampler.heartbeat(time, None, offset, &mut sampled),
-                SourceEvent::Split { symbol, time, ratio } => {
+                SourceEvent::Heartbeat { time } => {
+                    sampler.heartbeat(time, None, offset, &mut sampled)
+                }
+                SourceEvent::Split {
+                    symbol,
+                    time,
+                    ratio,
+                } => {
                     let series = sampler.slot(symbol).unwrap();
                     sampler.split(series, time, ratio, offset, &mut sampled);
                 }
@@ -189,7 +242,11 @@ fn run(plan: &Arc<UniversePlan>, sources: &[Vec<(Option<usize>, SourceEvent<'_>)
         if stops && dice.roll(5) == 0 {
             let text = serde_json::to_string(&samplers[source].state()).unwrap();
             let state: SamplerState = serde_json::from_str(&text).unwrap();
-            assert_eq!(state, samplers[source].state(), "a sampler's state survives its encoding");
+            assert_eq!(
+                state,
+                samplers[source].state(),
+                "a sampler's state survives its encoding"
+            );
             let mut fresh = Sampler::new(plan.clone(), source as u32, SOURCES as u32);
             fresh.restore(state);
             samplers[source] = fresh;
@@ -197,7 +254,11 @@ fn run(plan: &Arc<UniversePlan>, sources: &[Vec<(Option<usize>, SourceEvent<'_>)
         if stops && dice.roll(5) == 0 {
             let text = serde_json::to_string(&universe.state()).unwrap();
             let state: UniverseState = serde_json::from_str(&text).unwrap();
-            assert_eq!(state, universe.state(), "a universe's state survives its encoding");
+            assert_eq!(
+                state,
+                universe.state(),
+                "a universe's state survives its encoding"
+            );
             let mut fresh = Universe::new(plan.clone());
             assert_eq!(fresh.restore(state), Vec::<String>::new());
             universe = fresh;
@@ -220,11 +281,17 @@ impl Told {
             match output {
                 Output::Alert(alert) => {
                     let line = format!("{} {}", alert.id, serde_json::to_string(&alert).unwrap());
-                    self.alerts.entry(alert.rule.clone()).or_default().push(line);
+                    self.alerts
+                        .entry(alert.rule.clone())
+                        .or_default()
+                        .push(line);
                 }
                 Output::Reading(reading) => {
                     let line = serde_json::to_string(&reading).unwrap();
-                    self.readings.entry(reading.rule.clone()).or_default().push(line);
+                    self.readings
+                        .entry(reading.rule.clone())
+                        .or_default()
+                        .push(line);
                 }
                 Output::Rejected { message, .. } => self.rejected.push(message),
                 _ => {}
@@ -252,16 +319,30 @@ fn the_markets_make_alerts_of_every_rule() {
     let plan = plan();
     let mut rules: BTreeMap<String, usize> = BTreeMap::new();
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
-    for seed in 0..40 {
+    for seed in 0..100 {
         let told = run(&plan, &market(seed), seed, false);
         for (rule, alerts) in told.alerts {
-            for name in ["opened", "escalated", "resolved", "retracted", "corrected", "confirmed"] {
+            for name in [
+                "opened",
+                "escalated",
+                "resolved",
+                "retracted",
+                "corrected",
+                "confirmed",
+            ] {
                 let is_state = |line: &&String| line.contains(&format!("\"state\":\"{name}\""));
                 *states.entry(name).or_default() += alerts.iter().filter(is_state).count();
             }
             *rules.entry(rule).or_default() += alerts.len();
         }
     }
-    assert_eq!(rules.len(), plan.rules.len(), "each rule has to speak, or the law is not tested: {rules:?}");
-    assert!(states.values().all(|count| *count > 0), "each state has to occur: {states:?}");
+    assert_eq!(
+        rules.len(),
+        plan.rules.len(),
+        "each rule has to speak, or the law is not tested: {rules:?}"
+    );
+    assert!(
+        states.values().all(|count| *count > 0),
+        "each state has to occur: {states:?}"
+    );
 }

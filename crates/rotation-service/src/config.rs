@@ -67,7 +67,14 @@ impl Config {
             Ok(text) => Config::parse(&text, &file),
             Err(error) => {
                 let problem = Problem::Unreadable(error.to_string());
-                Err(ConfigErrors { file, errors: vec![ConfigError { line: None, key: String::new(), problem }] })
+                Err(ConfigErrors {
+                    file,
+                    errors: vec![ConfigError {
+                        line: None,
+                        key: String::new(),
+                        problem,
+                    }],
+                })
             }
         }
     }
@@ -77,7 +84,10 @@ impl Config {
     /// # Errors
     /// Every fault of the text.
     pub fn parse(text: &str, file: &str) -> Result<Config, ConfigErrors> {
-        let failed = |errors| ConfigErrors { file: file.to_owned(), errors };
+        let failed = |errors| ConfigErrors {
+            file: file.to_owned(),
+            errors,
+        };
         let document = Document::parse(text).map_err(failed)?;
         let mut reader = Reader::new(&document);
         match read(&mut reader, document.values()) {
@@ -95,11 +105,20 @@ impl Config {
 fn read(reader: &mut Reader<'_>, mut root: toml::Table) -> Option<Config> {
     let at = KeyPath::default();
     reader.only_known(&mut root, &at, &["kafka", "http", "universe"]);
-    let kafka = reader.table(&mut root, &at, "kafka").and_then(|table| kafka::read(reader, table, &at.key("kafka")));
-    let http = reader.table(&mut root, &at, "http").and_then(|table| read_http(reader, table, &at.key("http")));
+    let kafka = reader
+        .table(&mut root, &at, "kafka")
+        .and_then(|table| kafka::read(reader, table, &at.key("kafka")));
+    let http = reader
+        .table(&mut root, &at, "http")
+        .and_then(|table| read_http(reader, table, &at.key("http")));
     let universes = reader.table(&mut root, &at, "universe");
-    let universes = universes.and_then(|table| universe::read_all(reader, table, &at.key("universe")));
-    Some(Config { kafka: kafka?, http: http?, universes: universes? })
+    let universes =
+        universes.and_then(|table| universe::read_all(reader, table, &at.key("universe")));
+    Some(Config {
+        kafka: kafka?,
+        http: http?,
+        universes: universes?,
+    })
 }
 
 fn read_http(reader: &mut Reader<'_>, table: toml::Table, at: &KeyPath) -> Option<HttpConfig> {
@@ -108,7 +127,11 @@ fn read_http(reader: &mut Reader<'_>, table: toml::Table, at: &KeyPath) -> Optio
     match listen.parse() {
         Ok(listen) => Some(HttpConfig { listen }),
         Err(_) => {
-            reader.bad_value(&at.key("listen"), "an address and a port such as \"127.0.0.1:9464\"", listen);
+            reader.bad_value(
+                &at.key("listen"),
+                "an address and a port such as \"127.0.0.1:9464\"",
+                listen,
+            );
             None
         }
     }

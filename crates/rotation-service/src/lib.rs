@@ -1,8 +1,22 @@
-//! rotation-service
+//! Meets the world: Kafka, clock, HTTP, files; the binary `rotation`.
+//!
+//! - [`cli`]: the commands; [`run`] the service, [`demo`] the same on an embedded broker, [`backtest`] and [`replay`] files
+//! - [`config`]: what is detected, from a TOML file
+//! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
+//! - [`metrics`], [`http`]: what operations see
+//! - [`files`]: market data readers; [`report`]: the page of a backtest; [`tail`]: alerts as lines
 
+pub mod backtest;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod files;
 pub mod http;
 pub mod kafka;
 pub mod metrics;
+pub mod replay;
+pub mod report;
+pub mod run;
 pub mod stage;
+pub mod tail;
+pub mod tasks;

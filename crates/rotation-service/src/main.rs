@@ -1,3 +1,34 @@
 //! The `rotation` command.
 
-fn main() {}
+use clap::Parser;
+use rotation_service::cli::Cli;
+use rotation_service::config::ConfigErrors;
+use rotation_service::stage::StageError;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rotation: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// The reader of our output went away, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigErrors>() {
+        2
+    } else if error.is::<StageError>() || error.is::<rdkafka::error::KafkaError>() {
+        3
+    } else {
+        2
+    }
+}

@@ -242,6 +242,11 @@ impl Metrics {
         }
     }
 
+    /// Records were passed over because no universe names their symbol.
+    pub fn unknown_symbols(&self, records: u64) {
+        self.dropped.with_label_values(&["", DropCode::UnknownSymbol.name()]).inc_by(records);
+    }
+
     /// A record was put to the dead letters before any universe saw it.
     pub fn dead_letter(&self, code: RejectCode) {
         self.dead.with_label_values(&[code.name()]).inc();
@@ -349,6 +354,11 @@ impl StageMetrics {
     pub fn rebalanced(&self, event: &str, assigned: usize) {
         self.all.rebalances.with_label_values(&[self.name.as_str(), event]).inc();
         self.assigned.set(i64::try_from(assigned).unwrap_or(i64::MAX));
+    }
+
+    /// The process holds so many partitions.
+    pub fn assigned(&self, partitions: usize) {
+        self.assigned.set(i64::try_from(partitions).unwrap_or(i64::MAX));
     }
 
     /// A task's state was restored.

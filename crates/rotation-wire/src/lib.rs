@@ -10,11 +10,11 @@
 //! - [`partition`]: which partition a key belongs to, as the Java client has it.
 //! - [`schema`]: JSON Schemas of the above and of the configuration, and digests of rules.
 
-// pub mod alerts;
-// pub mod bars;
+pub mod alerts;
+pub mod bars;
 pub mod dead_letter;
 pub mod input;
 pub mod partition;
 // pub mod schema;
-// pub mod state;
+pub mod state;
 mod text;

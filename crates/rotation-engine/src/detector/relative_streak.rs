@@ -1,8 +1,12 @@
 //! Consecutive sessions in which a leader beats a laggard.
 
-use super::{Account, Change, Detector, Names, ParamError, Params as _, Step, Unit};
+use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
 use crate::section::Section;
+use jiff::Span;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+
+mod account;
 
 /// Parameters of `relative_streak`: runs of consecutive sessions in which the leader's return strictly beats the
 /// laggard's.
@@ -137,30 +141,240 @@ pub const LENGTH: &str = "length";
 /// Rung of an escalation because no run was as long for so many years.
 pub const SINCE_YEARS: &str = "since_years";
 
+/// Reason of the end: a session that the leader did not win.
+pub const BROKEN: &str = "broken";
+
 /// State of `relative_streak`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct State {}
+pub struct State {
+    /// The first session with both series, and their closes at the last.
+    seen: Option<Seen>,
+    /// The run that the last session belongs to.
+    run: Option<Run>,
+    /// The run that ended last, until the next one does.
+    ended: Option<Run>,
+    /// Runs that ended before, later ones last. One that a later run was at least as long as can answer no question any
+    /// more and is gone, so lengths strictly decrease.
+    past: Vec<PastRun>,
+    /// Leader's return minus laggard's at the last session, in basis points.
+    margin_bp: f64,
+    is_open: bool,
+    /// What the last session reached.
+    reached: Reached,
+    /// Entries of `escalate_since_years` that the episode has used, by bit.
+    years_used: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Seen {
+    first: Date,
+    closes: [f64; 2],
+}
+
+/// A run that goes on, or has just ended.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Run {
+    length: u32,
+    start: Date,
+    end: Date,
+    /// Closes of leader and laggard before the run, and at its end.
+    closes_before: [f64; 2],
+    closes: [f64; 2],
+    /// The smallest margin of its sessions, in basis points.
+    tightest_bp: f64,
+    /// The latest earlier run at least as long.
+    longest_since: Option<PastRun>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct PastRun {
+    end: Date,
+    length: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Reached {
+    length: Option<u32>,
+    since_years: Option<u32>,
+}
+
+/// Basis points in one.
+const BASIS_POINTS: f64 = 1e4;
 
 impl Detector for State {
     type Params = Params;
 
     fn new(_params: &Params) -> Self {
-        State {}
+        State {
+            seen: None,
+            run: None,
+            ended: None,
+            past: Vec::new(),
+            margin_bp: 0.0,
+            is_open: false,
+            reached: Reached::default(),
+            years_used: 0,
+        }
     }
 
-    fn step(&mut self, _params: &Params, _section: &Section<'_>) -> Step {
+    fn step(&mut self, params: &Params, section: &Section<'_>) -> Step {
+        let closes = [positive(section.close(0)), positive(section.close(1))];
+        let [Some(leader), Some(laggard)] = closes else {
+            return Step::passed_over(self.is_open);
+        };
+        let closes = [leader, laggard];
+        let first = self.seen.map_or(section.date(), |seen| seen.first);
+        let Some(before) = self.seen.replace(Seen { first, closes }) else {
+            return Step::passed_over(self.is_open);
+        };
+        let margin = leader / before.closes[0] - laggard / before.closes[1];
+        self.margin_bp = margin * BASIS_POINTS;
+        let change = if margin > TIE {
+            self.extend(params, section.date(), before.closes, closes)
+        } else {
+            self.end()
+        };
         Step {
-            reading: None,
-            change: Change::Quiet,
+            reading: Some(self.measure(params)),
+            change,
         }
     }
 
-    fn account(&self, params: &Params, _names: Names<'_>, _change: &Change) -> Account {
-        Account {
-            headline: params.subject(),
-            ..Account::default()
-        }
+    fn account(&self, params: &Params, _names: Names<'_>, change: &Change) -> Account {
+        self.tell(params, change)
     }
 
-    fn rescale(&mut self, _input: usize, _factor: f64) {}
+    fn rescale(&mut self, input: usize, factor: f64) {
+        let runs = [&mut self.run, &mut self.ended];
+        let of_runs = runs
+            .into_iter()
+            .flatten()
+            .flat_map(|run| [&mut run.closes_before, &mut run.closes]);
+        let of_last = self.seen.as_mut().map(|seen| &mut seen.closes);
+        for closes in of_runs.chain(of_last) {
+            if let Some(close) = closes.get_mut(input) {
+                *close *= factor;
+            }
+        }
+    }
 }
+
+impl State {
+    fn extend(
+        &mut self,
+        params: &Params,
+        date: Date,
+        before: [f64; 2],
+        closes: [f64; 2],
+    ) -> Change {
+        let run = self.run.get_or_insert(Run {
+            length: 0,
+            start: date,
+            end: date,
+            closes_before: before,
+            closes,
+            tightest_bp: f64::MAX,
+            longest_since: None,
+        });
+        run.length = run.length.saturating_add(1);
+        run.end = date;
+        run.closes = closes;
+        run.tightest_bp = run.tightest_bp.min(self.margin_bp);
+        run.longest_since = self
+            .past
+            .iter()
+            .rfind(|past| past.length >= run.length)
+            .copied();
+        let length = run.length;
+        if length < params.open_at {
+            return Change::Quiet;
+        }
+        self.reached = Reached {
+            length: params.escalate_at.contains(&length).then_some(length),
+            since_years: self.use_years(params),
+        };
+        if !self.is_open {
+            self.is_open = true;
+            return Change::Open(OPEN);
+        }
+        match self.reached {
+            Reached {
+                since_years: Some(_),
+                ..
+            } => Change::Escalate(SINCE_YEARS),
+            Reached {
+                length: Some(_), ..
+            } => Change::Escalate(LENGTH),
+            Reached { .. } => Change::Hold,
+        }
+    }
+
+    /// Marks the years that the run now is the longest for; the most of those that are new.
+    fn use_years(&mut self, params: &Params) -> Option<u32> {
+        let run = self.run.as_ref()?;
+        let since = run.longest_since.map_or(self.seen?.first, |past| past.end);
+        let mut most = None;
+        for (bit, years) in params.escalate_since_years.iter().enumerate() {
+            if self.years_used & (1 << bit) == 0 && since < years_before(run.end, *years) {
+                self.years_used |= 1 << bit;
+                most = Some(*years);
+            }
+        }
+        most
+    }
+
+    fn end(&mut self) -> Change {
+        if let Some(run) = self.run.take() {
+            while self.past.pop_if(|past| past.length <= run.length).is_some() {}
+            self.past.push(PastRun {
+                end: run.end,
+                length: run.length,
+            });
+            self.ended = Some(run);
+        }
+        self.years_used = 0;
+        self.reached = Reached::default();
+        if std::mem::take(&mut self.is_open) {
+            Change::Resolve(BROKEN)
+        } else {
+            Change::Quiet
+        }
+    }
+
+    /// The length against the next rung by length, that of this very session included; beyond the last, against the last.
+    fn measure(&self, params: &Params) -> Measure {
+        let length = self.run.map_or(0, |run| run.length);
+        let mut rungs = std::iter::once(&params.open_at).chain(&params.escalate_at);
+        let last = params.escalate_at.last().unwrap_or(&params.open_at);
+        let next = rungs.find(|rung| **rung >= length).unwrap_or(last);
+        Measure {
+            value: length.into(),
+            threshold: (*next).into(),
+            distance: next.saturating_sub(length).into(),
+        }
+    }
+}
+
+/// The same day so many years earlier; the last of February for the 29th.
+fn years_before(date: Date, years: u32) -> Date {
+    date.saturating_sub(Span::new().years(years))
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<Params> {
+    let params = |open_at, escalate_at: &[u32], escalate_since_years: &[u32]| Params {
+        leader: "A".to_owned(),
+        laggard: "B".to_owned(),
+        open_at,
+        escalate_at: escalate_at.to_vec(),
+        escalate_since_years: escalate_since_years.to_vec(),
+    };
+    vec![
+        params(3, &[5, 7], &[1, 2, 5]),
+        params(1, &[2], &[]),
+        params(4, &[], &[1]),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

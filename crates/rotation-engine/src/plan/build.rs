@@ -330,6 +330,8 @@ fn build_rule(
         }
     }
     let units: Vec<Unit> = inputs.iter().map(|ix| series[ix.index()].unit).collect();
+    kind.check_units(&units)
+        .map_err(|error| at.sub(&error.key).error(error.expected, error.found))?;
     Ok(RulePlan {
         name: name.to_owned(),
         version: written.version.clone(),

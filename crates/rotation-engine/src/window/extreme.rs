@@ -55,7 +55,11 @@ impl<T: Copy, const MAX: bool> RollingExtreme<T, MAX> {
     /// Takes in a finite value at a position not before the newest.
     pub fn push(&mut self, at: u64, value: f64, tag: T) {
         self.advance(at);
-        while self.entries.back().is_some_and(|last| Self::beats(value, last.value)) {
+        while self
+            .entries
+            .back()
+            .is_some_and(|last| Self::beats(value, last.value))
+        {
             self.entries.pop_back();
         }
         // One that is no better than an older value of its own position can never be the extreme.

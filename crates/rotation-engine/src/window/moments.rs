@@ -91,7 +91,10 @@ impl RollingMoments {
         self.refresh();
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a window is far smaller than 2^53")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a window is far smaller than 2^53"
+    )]
     fn count(&self) -> f64 {
         self.values.len() as f64
     }
@@ -158,6 +161,9 @@ mod tests {
     #[test]
     fn an_empty_window_has_no_mean() {
         let window = RollingMoments::new(3);
-        assert_eq!((window.mean(), window.variance(), window.sum()), (None, None, 0.0));
+        assert_eq!(
+            (window.mean(), window.variance(), window.sum()),
+            (None, None, 0.0)
+        );
     }
 }

@@ -52,7 +52,9 @@ impl SortedWindow {
         {
             self.sorted.remove(at);
         }
-        let at = self.sorted.partition_point(|held| held.total_cmp(&value).is_lt());
+        let at = self
+            .sorted
+            .partition_point(|held| held.total_cmp(&value).is_lt());
         self.sorted.insert(at, value);
         self.arrived.push_back(value);
     }
@@ -72,8 +74,15 @@ impl SortedWindow {
     pub fn median_absolute_deviation(&self) -> Option<f64> {
         let median = self.median()?;
         let split = self.sorted.partition_point(|value| *value < median);
-        let mut below = self.sorted[..split].iter().rev().map(|value| median - value).peekable();
-        let mut above = self.sorted[split..].iter().map(|value| value - median).peekable();
+        let mut below = self.sorted[..split]
+            .iter()
+            .rev()
+            .map(|value| median - value)
+            .peekable();
+        let mut above = self.sorted[split..]
+            .iter()
+            .map(|value| value - median)
+            .peekable();
         let mut next = || match (below.peek(), above.peek()) {
             (Some(left), Some(right)) if left <= right => below.next(),
             (Some(_), None) => below.next(),
@@ -84,7 +93,11 @@ impl SortedWindow {
             lower = next()?;
         }
         let upper = next()?;
-        Some(if self.len() % 2 == 1 { upper } else { lower.midpoint(upper) })
+        Some(if self.len() % 2 == 1 {
+            upper
+        } else {
+            lower.midpoint(upper)
+        })
     }
 
     /// How many robust standard deviations a value lies above the median: (value − median) / (1.4826 · MAD). None where
@@ -95,7 +108,10 @@ impl SortedWindow {
     }
 
     /// The share of values below `value`, equal ones by half, 0 to 1; none where empty.
-    #[expect(clippy::cast_precision_loss, reason = "a window is far smaller than 2^53")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a window is far smaller than 2^53"
+    )]
     pub fn percentile_rank(&self, value: f64) -> Option<f64> {
         let below = self.sorted.partition_point(|held| *held < value);
         let up_to = self.sorted.partition_point(|held| *held <= value);
@@ -139,7 +155,11 @@ mod tests {
     fn median_of(mut values: Vec<f64>) -> f64 {
         values.sort_by(f64::total_cmp);
         let half = values.len() / 2;
-        if values.len() % 2 == 1 { values[half] } else { values[half - 1].midpoint(values[half]) }
+        if values.len() % 2 == 1 {
+            values[half]
+        } else {
+            values[half - 1].midpoint(values[half])
+        }
     }
 
     fn values() -> impl Strategy<Value = Vec<f64>> {

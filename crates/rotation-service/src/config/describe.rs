@@ -14,7 +14,11 @@ pub fn describe(config: &Config) -> String {
         text.push('\n');
     };
     let kafka = &config.kafka;
-    line(format!("kafka       {} as group {}", kafka.brokers.join(", "), kafka.group));
+    line(format!(
+        "kafka       {} as group {}",
+        kafka.brokers.join(", "),
+        kafka.group
+    ));
     for (key, topic) in kafka.topics.named() {
         line(format!("  {key:<14}{topic}"));
     }
@@ -42,12 +46,23 @@ fn describe_universe(universe: &UniversePlan, line: &mut impl FnMut(String)) {
     for (key, span) in spans {
         line(format!("  {key:<18}{}", format_span(span)));
     }
-    let live_from = universe.live_from.map_or("the first record on".to_owned(), |date| date.to_string());
-    let history = if universe.publish_history { "; earlier events are published as replay" } else { "" };
+    let live_from = universe
+        .live_from
+        .map_or("the first record on".to_owned(), |date| date.to_string());
+    let history = if universe.publish_history {
+        "; earlier events are published as replay"
+    } else {
+        ""
+    };
     line(format!("  {:<18}{live_from}{history}", "live_from"));
     line(String::new());
-    let header = ["series", "name", "unit", "calendar", "made from", "clocks"].map(str::to_owned).to_vec();
-    let rows = universe.series.iter().map(|series| series_row(universe, series));
+    let header = ["series", "name", "unit", "calendar", "made from", "clocks"]
+        .map(str::to_owned)
+        .to_vec();
+    let rows = universe
+        .series
+        .iter()
+        .map(|series| series_row(universe, series));
     for row in table(std::iter::once(header).chain(rows).collect()) {
         line(format!("  {row}"));
     }
@@ -64,7 +79,10 @@ fn series_row(universe: &UniversePlan, series: &SeriesPlan) -> Vec<String> {
         SeriesSource::Ratio(a, b) => format!("{} / {}", symbol(a), symbol(b)),
         SeriesSource::Spread(a, b) => format!("{} - {}", symbol(a), symbol(b)),
         SeriesSource::Basket(members) => {
-            format!("basket of {}", members.iter().map(symbol).collect::<Vec<_>>().join(", "))
+            format!(
+                "basket of {}",
+                members.iter().map(symbol).collect::<Vec<_>>().join(", ")
+            )
         }
     };
     match series.adjustment {
@@ -73,31 +91,68 @@ fn series_row(universe: &UniversePlan, series: &SeriesPlan) -> Vec<String> {
         Adjustment::Total => source.push_str(", dividends reinvested"),
     }
     if series.publication_lag > 0 {
-        source.push_str(&format!(", known {} later", format_span(series.publication_lag)));
+        source.push_str(&format!(
+            ", known {} later",
+            format_span(series.publication_lag)
+        ));
     }
-    let clocks = series.clocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let clocks = if clocks.is_empty() { "-".to_owned() } else { clocks };
+    let clocks = series
+        .clocks
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let clocks = if clocks.is_empty() {
+        "-".to_owned()
+    } else {
+        clocks
+    };
     let unit = name_of(&series.unit);
-    vec![series.symbol.clone(), series.name.clone(), unit, series.calendar.to_string(), source, clocks]
+    vec![
+        series.symbol.clone(),
+        series.name.clone(),
+        unit,
+        series.calendar.to_string(),
+        source,
+        clocks,
+    ]
 }
 
 fn describe_rule(rule: &RulePlan, line: &mut impl FnMut(String)) {
-    line(format!("  rule {}: {} of {} on {}", rule.name, rule.kind.name(), rule.subject, rule.clock));
+    line(format!(
+        "  rule {}: {} of {} on {}",
+        rule.name,
+        rule.kind.name(),
+        rule.subject,
+        rule.clock
+    ));
     let mut row = |key: &str, value: String| line(format!("    {key:<22}{value}"));
     row("version", rule.version.clone());
     row("reads", rule.symbols.join(", "));
     row("measured in", rule.unit.clone());
     let parameters = serde_json::to_value(&rule.kind).unwrap_or_default();
-    for (key, value) in parameters.as_object().into_iter().flatten().filter(|(key, _)| *key != "kind") {
+    for (key, value) in parameters
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| *key != "kind")
+    {
         row(key, value.to_string());
     }
     for state in [State::Opened, State::Escalated, State::Resolved] {
         row(state.name(), loudness(rule, state, None));
     }
-    let own = rule.severity.keys().chain(rule.notify.keys()).filter(|key| rule.kind.rungs().contains(&key.as_str()));
+    let own = rule
+        .severity
+        .keys()
+        .chain(rule.notify.keys())
+        .filter(|key| rule.kind.rungs().contains(&key.as_str()));
     let own: std::collections::BTreeSet<&String> = own.collect();
     for rung in own {
-        row(&format!("  by {rung}"), loudness(rule, State::Escalated, Some(rung)));
+        row(
+            &format!("  by {rung}"),
+            loudness(rule, State::Escalated, Some(rung)),
+        );
     }
     row("cooldown", format_span(rule.cooldown));
     if let Some(rate) = rule.base_rate {
@@ -114,7 +169,11 @@ fn describe_rule(rule: &RulePlan, line: &mut impl FnMut(String)) {
 
 fn loudness(rule: &RulePlan, state: State, rung: Option<&str>) -> String {
     let severity = rule.severity(state, rung);
-    format!("{}, told by {}", severity.name(), name_of(&rule.notify(state, rung, severity)))
+    format!(
+        "{}, told by {}",
+        severity.name(),
+        name_of(&rule.notify(state, rung, severity))
+    )
 }
 
 /// The name of a unit variant in files.
@@ -129,11 +188,18 @@ fn name_of(value: &impl serde::Serialize) -> String {
 fn table(rows: Vec<Vec<String>>) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let pad = |row: &Vec<String>| -> String {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(pad).collect()

@@ -45,8 +45,15 @@ impl fmt::Display for KeyPath {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) => {
                     let dot = if at == 0 { "" } else { "." };
-                    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-                    if bare { write!(f, "{dot}{key}")? } else { write!(f, "{dot}{key:?}")? }
+                    let bare = !key.is_empty()
+                        && key
+                            .chars()
+                            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+                    if bare {
+                        write!(f, "{dot}{key}")?;
+                    } else {
+                        write!(f, "{dot}{key:?}")?;
+                    }
                 }
             }
         }
@@ -88,9 +95,18 @@ impl<'a> Document<'a> {
     /// The value at `path` as it is written, cut to a length for messages; none where there is no such key.
     pub(super) fn written(&self, path: &KeyPath) -> Option<String> {
         let found = self.find(path).filter(|found| found.whole)?;
-        let text = self.text.get(found.value.clone())?.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = self
+            .text
+            .get(found.value.clone())?
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         let short: String = text.chars().take(WRITTEN_MAX).collect();
-        Some(if short.len() < text.len() { format!("{short}…") } else { short })
+        Some(if short.len() < text.len() {
+            format!("{short}…")
+        } else {
+            short
+        })
     }
 
     /// Reads a dotted key whose parts may hold dots themselves, as symbols do, by what the document has.
@@ -125,9 +141,16 @@ impl<'a> Document<'a> {
                     .map(|value| (value.span().start, value)),
             };
             let Some((start, value)) = next else {
-                return found.map(|found| Found { whole: false, ..found });
+                return found.map(|found| Found {
+                    whole: false,
+                    ..found
+                });
             };
-            found = Some(Found { start, value: value.span(), whole: true });
+            found = Some(Found {
+                start,
+                value: value.span(),
+                whole: true,
+            });
             table = value.get_ref().as_table();
             list = value.get_ref().as_array();
         }
@@ -145,17 +168,33 @@ struct Found {
 }
 
 fn line(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+    1 + text
+        .bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
 }
 
-fn longest_prefix<'t, 'a>(table: &'t DeTable<'a>, rest: &str) -> Option<(&'t str, &'t DeValue<'a>)> {
-    let is_prefix = |key: &str| rest.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    let keys = table.iter().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()));
-    keys.filter(|(key, _)| is_prefix(key)).max_by_key(|(key, _)| key.len())
+fn longest_prefix<'t, 'a>(
+    table: &'t DeTable<'a>,
+    rest: &str,
+) -> Option<(&'t str, &'t DeValue<'a>)> {
+    let is_prefix = |key: &str| {
+        rest.strip_prefix(key)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let keys = table
+        .iter()
+        .map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()));
+    keys.filter(|(key, _)| is_prefix(key))
+        .max_by_key(|(key, _)| key.len())
 }
 
 fn table(table: &DeTable<'_>) -> toml::Table {
-    table.iter().map(|(key, value)| (key.get_ref().to_string(), plain(value.get_ref()))).collect()
+    table
+        .iter()
+        .map(|(key, value)| (key.get_ref().to_string(), plain(value.get_ref())))
+        .collect()
 }
 
 fn plain(value: &DeValue<'_>) -> Value {
@@ -168,7 +207,9 @@ fn plain(value: &DeValue<'_>) -> Value {
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(flag) => Value::Boolean(*flag),
         DeValue::Datetime(date) => Value::String(date.to_string()),
-        DeValue::Array(list) => Value::Array(list.iter().map(|value| plain(value.get_ref())).collect()),
+        DeValue::Array(list) => {
+            Value::Array(list.iter().map(|value| plain(value.get_ref())).collect())
+        }
         DeValue::Table(inner) => Value::Table(table(inner)),
     }
 }

@@ -37,7 +37,11 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.key.is_empty() { self.problem.fmt(f) } else { write!(f, "{}: {}", self.key, self.problem) }
+        if self.key.is_empty() {
+            self.problem.fmt(f)
+        } else {
+            write!(f, "{}: {}", self.key, self.problem)
+        }
     }
 }
 
@@ -87,13 +91,21 @@ impl Problem {
     /// An unknown key among known ones.
     pub(super) fn unknown_key<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known = sorted(known);
-        Problem::UnknownKey { name: name.to_owned(), nearest: nearest(name, &known), known }
+        Problem::UnknownKey {
+            name: name.to_owned(),
+            nearest: nearest(name, &known),
+            known,
+        }
     }
 
     /// A value outside a closed set.
     pub(super) fn unknown_value<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known = sorted(known);
-        Problem::UnknownValue { found: format!("\"{found}\""), nearest: nearest(found, &known), known }
+        Problem::UnknownValue {
+            found: format!("\"{found}\""),
+            nearest: nearest(found, &known),
+            known,
+        }
     }
 }
 

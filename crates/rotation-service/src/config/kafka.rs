@@ -117,7 +117,9 @@ pub enum SecretError {
 impl Properties {
     /// The properties by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Property)> {
-        self.0.iter().map(|(key, property)| (key.as_str(), property))
+        self.0
+            .iter()
+            .map(|(key, property)| (key.as_str(), property))
     }
 
     /// Sets one; the embedded broker's clients need some.
@@ -132,13 +134,22 @@ impl Properties {
     pub fn resolve(&self) -> Result<BTreeMap<String, String>, SecretError> {
         let value = |key: &String, property: &Property| match property {
             Property::Plain(value) => Ok(value.clone()),
-            Property::Env(variable) => std::env::var(variable)
-                .map_err(|_| SecretError::Env { key: key.clone(), variable: variable.clone() }),
+            Property::Env(variable) => std::env::var(variable).map_err(|_| SecretError::Env {
+                key: key.clone(),
+                variable: variable.clone(),
+            }),
             Property::File(path) => std::fs::read_to_string(path)
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                .map_err(|source| SecretError::File { key: key.clone(), path: path.clone(), source }),
+                .map_err(|source| SecretError::File {
+                    key: key.clone(),
+                    path: path.clone(),
+                    source,
+                }),
         };
-        self.0.iter().map(|(key, property)| Ok((key.clone(), value(key, property)?))).collect()
+        self.0
+            .iter()
+            .map(|(key, property)| Ok((key.clone(), value(key, property)?)))
+            .collect()
     }
 
     fn shown<'a>(&'a self, key: &str, property: &'a Property) -> std::borrow::Cow<'a, str> {
@@ -154,7 +165,12 @@ impl Properties {
 impl fmt::Display for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, (key, property)) in self.iter().enumerate() {
-            write!(f, "{}{key} = {}", if at == 0 { "" } else { "\n" }, self.shown(key, property))?;
+            write!(
+                f,
+                "{}{key} = {}",
+                if at == 0 { "" } else { "\n" },
+                self.shown(key, property)
+            )?;
         }
         Ok(())
     }
@@ -162,7 +178,12 @@ impl fmt::Display for Properties {
 
 impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(key, property)| (key, self.shown(key, property)))).finish()
+        f.debug_map()
+            .entries(
+                self.iter()
+                    .map(|(key, property)| (key, self.shown(key, property))),
+            )
+            .finish()
     }
 }
 
@@ -178,7 +199,15 @@ impl fmt::Debug for Property {
 
 /// Whether the value of a property must never be shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    const WORDS: &[&str] = &["password", "secret", "token", "key.pem", "jaas", "oauthbearer.config", "passphrase"];
+    const WORDS: &[&str] = &[
+        "password",
+        "secret",
+        "token",
+        "key.pem",
+        "jaas",
+        "oauthbearer.config",
+        "passphrase",
+    ];
     WORDS.iter().any(|word| key.contains(word))
 }
 
@@ -189,13 +218,34 @@ const OURS: &[(&str, &str)] = &[
     ("group.id", "kafka.group"),
     ("group.instance.id", "the flags of `rotation run`"),
     ("transactional.id", "the flags of `rotation run`"),
-    ("enable.auto.commit", "Rotation, which commits positions with its outputs"),
-    ("enable.auto.offset.store", "Rotation, which commits positions with its outputs"),
-    ("enable.idempotence", "Rotation, which needs it for transactions"),
-    ("isolation.level", "Rotation, which reads committed records only"),
-    ("auto.offset.reset", "Rotation, which never skips a record silently"),
-    ("partition.assignment.strategy", "Rotation, which needs cooperative-sticky"),
-    ("partitioner", "Rotation, which partitions as Java clients do"),
+    (
+        "enable.auto.commit",
+        "Rotation, which commits positions with its outputs",
+    ),
+    (
+        "enable.auto.offset.store",
+        "Rotation, which commits positions with its outputs",
+    ),
+    (
+        "enable.idempotence",
+        "Rotation, which needs it for transactions",
+    ),
+    (
+        "isolation.level",
+        "Rotation, which reads committed records only",
+    ),
+    (
+        "auto.offset.reset",
+        "Rotation, which never skips a record silently",
+    ),
+    (
+        "partition.assignment.strategy",
+        "Rotation, which needs cooperative-sticky",
+    ),
+    (
+        "partitioner",
+        "Rotation, which partitions as Java clients do",
+    ),
 ];
 
 pub(super) fn read(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<KafkaConfig> {
@@ -204,9 +254,15 @@ pub(super) fn read(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> O
     let topics = topics.and_then(|table| read_topics(reader, table, &at.key("topics")));
     let properties = reader.table(&mut table, at, "properties");
     let properties = properties.map(|table| read_properties(reader, table, &at.key("properties")));
-    reader.only_known(&mut table, at, &["brokers", "group", "topics", "properties"]);
+    reader.only_known(
+        &mut table,
+        at,
+        &["brokers", "group", "topics", "properties"],
+    );
     let spec: KafkaSpec = reader.read(table, at)?;
-    let brokers = spec.brokers.unwrap_or_else(|| vec!["localhost:9092".to_owned()]);
+    let brokers = spec
+        .brokers
+        .unwrap_or_else(|| vec!["localhost:9092".to_owned()]);
     if brokers.is_empty() || brokers.iter().any(|broker| !is_address(broker)) {
         reader.bad_value(&at.key("brokers"), "at least one \"host:port\"", "");
     }
@@ -214,7 +270,12 @@ pub(super) fn read(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> O
     if !is_name(&group, GROUP_MAX) {
         reader.bad_value(&at.key("group"), &name_bound(GROUP_MAX), &group);
     }
-    let config = KafkaConfig { brokers, group, topics: topics?, properties: properties? };
+    let config = KafkaConfig {
+        brokers,
+        group,
+        topics: topics?,
+        properties: properties?,
+    };
     (reader.faults() == before).then_some(config)
 }
 
@@ -229,7 +290,10 @@ fn read_topics(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> Option<To
     for (at_position, (key, topic)) in named.iter().enumerate() {
         if !is_name(topic, TOPIC_MAX) {
             reader.bad_value(&at.key(key), &name_bound(TOPIC_MAX), topic);
-        } else if let Some((other, _)) = named[..at_position].iter().find(|(_, other)| other == topic) {
+        } else if let Some((other, _)) = named[..at_position]
+            .iter()
+            .find(|(_, other)| other == topic)
+        {
             let expected = format!("another topic than that of {other}");
             reader.bad_value(&at.key(key), &expected, topic);
         }
@@ -242,7 +306,10 @@ fn read_properties(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> Prope
     for (key, value) in table {
         let place = at.key(&key);
         if let Some((_, whose)) = OURS.iter().find(|(ours, _)| *ours == key) {
-            let problem = Problem::Value { expected: format!("to be set by {whose}"), found: format!("\"{key}\"") };
+            let problem = Problem::Value {
+                expected: format!("to be set by {whose}"),
+                found: format!("\"{key}\""),
+            };
             reader.fault(&place, problem);
             continue;
         }
@@ -255,7 +322,13 @@ fn read_properties(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> Prope
                 Some(property) => property,
                 None => {
                     let expected = "a text, { env = \"NAME\" } or { file = \"/path\" }".to_owned();
-                    reader.fault(&place, Problem::Value { expected, found: "something else".to_owned() });
+                    reader.fault(
+                        &place,
+                        Problem::Value {
+                            expected,
+                            found: "something else".to_owned(),
+                        },
+                    );
                     continue;
                 }
             },
@@ -267,10 +340,14 @@ fn read_properties(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> Prope
 }
 
 fn read_reference(value: Value) -> Option<Property> {
-    let Value::Table(table) = value else { return None };
+    let Value::Table(table) = value else {
+        return None;
+    };
     let mut entries = table.into_iter();
     match (entries.next(), entries.next()) {
-        (Some((key, Value::String(name))), None) if key == "env" && !name.is_empty() => Some(Property::Env(name)),
+        (Some((key, Value::String(name))), None) if key == "env" && !name.is_empty() => {
+            Some(Property::Env(name))
+        }
         (Some((key, Value::String(path))), None) if key == "file" && !path.is_empty() => {
             Some(Property::File(PathBuf::from(path)))
         }
@@ -285,30 +362,58 @@ fn check_property(reader: &mut Reader<'_>, place: &KeyPath, key: &str, property:
         Property::Plain(value) => value.as_str(),
         Property::Env(_) | Property::File(_) => "",
     };
-    let refused = ClientConfig::new().set(key, value).create_native_config().err();
+    let refused = ClientConfig::new()
+        .set(key, value)
+        .create_native_config()
+        .err();
     match refused {
         Some(KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, ..)) => {
             let expected = "a property that librdkafka knows".to_owned();
-            reader.fault(place, Problem::Value { expected, found: format!("\"{key}\"") });
+            reader.fault(
+                place,
+                Problem::Value {
+                    expected,
+                    found: format!("\"{key}\""),
+                },
+            );
         }
-        Some(KafkaError::ClientConfig(_, why, ..)) if matches!(property, Property::Plain(_)) && !is_secret(key) => {
-            let expected = format!("a value that librdkafka takes ({})", why.trim_end_matches('.'));
-            reader.fault(place, Problem::Value { expected, found: format!("\"{value}\"") });
+        Some(KafkaError::ClientConfig(_, why, ..))
+            if matches!(property, Property::Plain(_)) && !is_secret(key) =>
+        {
+            let expected = format!(
+                "a value that librdkafka takes ({})",
+                why.trim_end_matches('.')
+            );
+            reader.fault(
+                place,
+                Problem::Value {
+                    expected,
+                    found: format!("\"{value}\""),
+                },
+            );
         }
         _ => {}
     }
 }
 
 fn is_address(broker: &str) -> bool {
-    let address = broker.rsplit_once("://").map_or(broker, |(_, address)| address);
-    let port = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let address = broker
+        .rsplit_once("://")
+        .map_or(broker, |(_, address)| address);
+    let port = |(host, port): (&str, &str)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
     address.rsplit_once(':').is_some_and(port)
 }
 
 /// Whether Kafka and file systems take the name: letters, digits, `.`, `_` and `-`.
 fn is_name(name: &str, length_max: usize) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    !name.is_empty() && name.len() <= length_max && name != "." && name != ".." && name.chars().all(legal)
+    !name.is_empty()
+        && name.len() <= length_max
+        && name != "."
+        && name != ".."
+        && name.chars().all(legal)
 }
 
 fn name_bound(length_max: usize) -> String {

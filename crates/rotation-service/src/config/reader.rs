@@ -19,7 +19,10 @@ pub(super) type Tracked<'a, 'b> = serde_path_to_error::Deserializer<'a, 'b, Valu
 impl<'a> Reader<'a> {
     /// A reader without faults yet.
     pub(super) fn new(document: &'a Document<'a>) -> Self {
-        Reader { document, errors: Vec::new() }
+        Reader {
+            document,
+            errors: Vec::new(),
+        }
     }
 
     /// The faults, in the order of the file.
@@ -36,13 +39,26 @@ impl<'a> Reader<'a> {
 
     /// Notes a fault at a place.
     pub(super) fn fault(&mut self, at: &KeyPath, problem: Problem) {
-        self.errors.push(ConfigError { line: self.document.line(at), key: at.to_string(), problem });
+        self.errors.push(ConfigError {
+            line: self.document.line(at),
+            key: at.to_string(),
+            problem,
+        });
     }
 
     /// Notes a fault of the value at a place, showing the value as written.
     pub(super) fn bad_value(&mut self, at: &KeyPath, expected: &str, found: &str) {
-        let found = self.document.written(at).unwrap_or_else(|| found.to_owned());
-        self.fault(at, Problem::Value { expected: expected.to_owned(), found });
+        let found = self
+            .document
+            .written(at)
+            .unwrap_or_else(|| found.to_owned());
+        self.fault(
+            at,
+            Problem::Value {
+                expected: expected.to_owned(),
+                found,
+            },
+        );
     }
 
     /// The place that a dotted key means.
@@ -64,19 +80,34 @@ impl<'a> Reader<'a> {
 
     /// Refuses the keys that are not among `known`, and takes them out.
     pub(super) fn only_known(&mut self, table: &mut Table, at: &KeyPath, known: &[&str]) {
-        let unknown: Vec<String> = table.keys().filter(|key| !known.contains(&key.as_str())).cloned().collect();
+        let unknown: Vec<String> = table
+            .keys()
+            .filter(|key| !known.contains(&key.as_str()))
+            .cloned()
+            .collect();
         for name in unknown {
             table.remove(&name);
-            self.fault(&at.key(&name), Problem::unknown_key(&name, known.iter().copied()));
+            self.fault(
+                &at.key(&name),
+                Problem::unknown_key(&name, known.iter().copied()),
+            );
         }
     }
 
     /// Reads a table as a `T`; none where it has faults.
-    pub(super) fn read<T: DeserializeOwned>(&mut self, mut table: Table, at: &KeyPath) -> Option<T> {
+    pub(super) fn read<T: DeserializeOwned>(
+        &mut self,
+        mut table: Table,
+        at: &KeyPath,
+    ) -> Option<T> {
         let before = self.errors.len();
         self.only_known(&mut table, at, field_names::<T>());
         let value = self.read_with(table, at, |tracked| T::deserialize(tracked));
-        if self.errors.len() == before { value } else { None }
+        if self.errors.len() == before {
+            value
+        } else {
+            None
+        }
     }
 
     /// Reads a table with a function. Each faulty key is noted, then taken out, and the rest is read again.
@@ -113,7 +144,13 @@ impl<'a> Reader<'a> {
 
     /// Says in the words of this file what serde says in those of Rust.
     fn explain(&self, message: &str, place: &KeyPath) -> Problem {
-        let quoted = |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+        let quoted = |text: &str| -> Vec<String> {
+            text.split('`')
+                .skip(1)
+                .step_by(2)
+                .map(str::to_owned)
+                .collect()
+        };
         let names = quoted(message);
         if message.starts_with("missing field") {
             return Problem::Missing(names.into_iter().next().unwrap_or_default());
@@ -127,15 +164,23 @@ impl<'a> Reader<'a> {
                 return Problem::unknown_value(first, known);
             }
         }
-        let is_type = ["invalid type: ", "invalid value: ", "invalid length "].iter().any(|what| message.starts_with(what));
+        let is_type = ["invalid type: ", "invalid value: ", "invalid length "]
+            .iter()
+            .any(|what| message.starts_with(what));
         let (given, expected) = match message.rsplit_once(", expected ").filter(|_| is_type) {
             Some((given, expected)) => (given, plain_words(expected)),
-            None => match message.strip_prefix("expected ").and_then(|rest| rest.split_once(", found ")) {
+            None => match message
+                .strip_prefix("expected ")
+                .and_then(|rest| rest.split_once(", found "))
+            {
                 Some((expected, given)) => (given, expected.to_owned()),
                 None => (message, message.to_owned()),
             },
         };
-        let found = self.document.written(place).unwrap_or_else(|| given.to_owned());
+        let found = self
+            .document
+            .written(place)
+            .unwrap_or_else(|| given.to_owned());
         Problem::Value { expected, found }
     }
 }
@@ -165,7 +210,9 @@ pub(super) fn field_names<T: DeserializeOwned>() -> &'static [&'static str] {
 /// The keys that whatever `read` deserializes asks for.
 pub(super) fn names_asked_for(read: impl FnOnce(FieldNames<'_>)) -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
-    read(FieldNames { fields: &mut fields });
+    read(FieldNames {
+        fields: &mut fields,
+    });
     fields
 }
 

@@ -14,9 +14,20 @@ pub fn schema() -> Value {
     set_property(&mut kafka, "topics", inlined::<Topics>());
     set_property(&mut kafka, "properties", properties_schema());
     let mut universe = inlined::<UniverseSpec>();
-    set_property(&mut universe, "series", json!({"type": "object", "additionalProperties": inlined::<SeriesSpec>()}));
-    let rules: Vec<Value> = Kind::schemas().into_iter().map(|(kind, own)| rule_schema(kind, own)).collect();
-    set_property(&mut universe, "rules", json!({"type": "object", "additionalProperties": {"oneOf": rules}}));
+    set_property(
+        &mut universe,
+        "series",
+        json!({"type": "object", "additionalProperties": inlined::<SeriesSpec>()}),
+    );
+    let rules: Vec<Value> = Kind::schemas()
+        .into_iter()
+        .map(|(kind, own)| rule_schema(kind, own))
+        .collect();
+    set_property(
+        &mut universe,
+        "rules",
+        json!({"type": "object", "additionalProperties": {"oneOf": rules}}),
+    );
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Rotation configuration",
@@ -32,9 +43,7 @@ pub fn schema() -> Value {
 }
 
 fn properties_schema() -> Value {
-    let reference = |key: &str| {
-        json!({"type": "object", "required": [key], "additionalProperties": false, "properties": {key: {"type": "string"}}})
-    };
+    let reference = |key: &str| json!({"type": "object", "required": [key], "additionalProperties": false, "properties": {key: {"type": "string"}}});
     json!({
         "type": "object",
         "description": "What else librdkafka is told.",
@@ -51,7 +60,12 @@ fn rule_schema(kind: &str, own: Schema) -> Value {
         set_property(&mut rule, key, property.clone());
     }
     set_property(&mut rule, "kind", json!({"const": kind}));
-    let required = own.get("required").and_then(Value::as_array).into_iter().flatten().cloned();
+    let required = own
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .cloned();
     rule["required"] = required.chain([json!("kind")]).collect();
     rule
 }
@@ -62,7 +76,8 @@ fn set_property(schema: &mut Value, key: &str, property: Value) {
 
 /// A type's schema without references, so that parts can be put together.
 fn inlined<T: JsonSchema>() -> Value {
-    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings = schemars::generate::SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true);
     plain(settings.into_generator().into_root_schema_for::<T>())
 }
 
@@ -76,22 +91,50 @@ fn plain(schema: Schema) -> Value {
 }
 
 fn object<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    value.get(key).and_then(Value::as_object).into_iter().flatten()
+    value
+        .get(key)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
 }
 
 /// The manual as Markdown: every table and key, its type and what it does.
 pub fn reference() -> String {
     let mut text = String::from(HEAD);
     section(&mut text, "[kafka]", KAFKA, &plain(schema_for!(KafkaSpec)));
-    section(&mut text, "[kafka.topics]", TOPICS, &plain(schema_for!(Topics)));
+    section(
+        &mut text,
+        "[kafka.topics]",
+        TOPICS,
+        &plain(schema_for!(Topics)),
+    );
     text.push_str(PROPERTIES);
     section(&mut text, "[http]", "", &plain(schema_for!(HttpSpec)));
-    section(&mut text, "[universe.NAME]", UNIVERSE, &plain(schema_for!(UniverseSpec)));
-    section(&mut text, "[universe.NAME.series]", SERIES, &plain(schema_for!(SeriesSpec)));
-    section(&mut text, "[universe.NAME.rules.RULE]", RULES, &plain(schema_for!(RuleCommon)));
+    section(
+        &mut text,
+        "[universe.NAME]",
+        UNIVERSE,
+        &plain(schema_for!(UniverseSpec)),
+    );
+    section(
+        &mut text,
+        "[universe.NAME.series]",
+        SERIES,
+        &plain(schema_for!(SeriesSpec)),
+    );
+    section(
+        &mut text,
+        "[universe.NAME.rules.RULE]",
+        RULES,
+        &plain(schema_for!(RuleCommon)),
+    );
     for (kind, own) in Kind::schemas() {
         let own = plain(own);
-        let about = own.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let about = own
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         section(&mut text, &format!("kind = \"{kind}\""), &about, &own);
     }
     text
@@ -103,24 +146,58 @@ fn section(text: &mut String, title: &str, about: &str, schema: &Value) {
         let _ = write!(text, "{}\n\n", about.trim());
     }
     text.push_str("| key | type | meaning |\n| --- | --- | --- |\n");
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for (key, property) in object(schema, "properties") {
-        let about = property.get("description").and_then(Value::as_str).unwrap_or_default();
-        let must = if required.contains(&key.as_str()) { " Required." } else { "" };
-        let about = about.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
-        let _ = writeln!(text, "| `{key}` | {} | {about}{must} |", type_name(property, schema).replace('|', "\\|"));
+        let about = property
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let must = if required.contains(&key.as_str()) {
+            " Required."
+        } else {
+            ""
+        };
+        let about = about
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .replace('|', "\\|");
+        let _ = writeln!(
+            text,
+            "| `{key}` | {} | {about}{must} |",
+            type_name(property, schema).replace('|', "\\|")
+        );
     }
 }
 
 /// A property's type in a word or two.
 fn type_name(property: &Value, root: &Value) -> String {
-    if let Some(name) = property.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next()) {
-        return root.get("$defs").and_then(|defs| defs.get(name)).map_or(String::new(), |def| type_name(def, root));
+    if let Some(name) = property
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|path| path.rsplit('/').next())
+    {
+        return root
+            .get("$defs")
+            .and_then(|defs| defs.get(name))
+            .map_or(String::new(), |def| type_name(def, root));
     }
-    let any = ["anyOf", "oneOf", "allOf"].iter().find_map(|key| property.get(key)).and_then(Value::as_array);
+    let any = ["anyOf", "oneOf", "allOf"]
+        .iter()
+        .find_map(|key| property.get(key))
+        .and_then(Value::as_array);
     if let Some(any) = any {
-        let mut names: Vec<String> = any.iter().map(|one| type_name(one, root)).filter(|name| !name.is_empty()).collect();
+        let mut names: Vec<String> = any
+            .iter()
+            .map(|one| type_name(one, root))
+            .filter(|name| !name.is_empty())
+            .collect();
         names.dedup();
         return names.join(" or ");
     }
@@ -128,7 +205,12 @@ fn type_name(property: &Value, root: &Value) -> String {
         return format!("`{word}`");
     }
     if let Some(words) = property.get("enum").and_then(Value::as_array) {
-        return words.iter().filter(|word| !word.is_null()).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+        return words
+            .iter()
+            .filter(|word| !word.is_null())
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(" or ");
     }
     let kinds = match property.get("type") {
         Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
@@ -142,14 +224,21 @@ fn type_name(property: &Value, root: &Value) -> String {
         "integer" => Some("whole number".to_owned()),
         "number" => Some("number".to_owned()),
         "boolean" => Some("true or false".to_owned()),
-        "array" => Some(match fields.get("items").map(|items| type_name(items, root)) {
-            Some(items) if !items.is_empty() => format!("list of {items}"),
-            _ => "list".to_owned(),
-        }),
-        "object" => Some(match fields.get("additionalProperties").map(|values| type_name(values, root)) {
-            Some(values) if !values.is_empty() => format!("table of {values}"),
-            _ => "table".to_owned(),
-        }),
+        "array" => Some(
+            match fields.get("items").map(|items| type_name(items, root)) {
+                Some(items) if !items.is_empty() => format!("list of {items}"),
+                _ => "list".to_owned(),
+            },
+        ),
+        "object" => Some(
+            match fields
+                .get("additionalProperties")
+                .map(|values| type_name(values, root))
+            {
+                Some(values) if !values.is_empty() => format!("table of {values}"),
+                _ => "table".to_owned(),
+            },
+        ),
         _ => None,
     });
     words.collect::<Vec<_>>().join(" or ")

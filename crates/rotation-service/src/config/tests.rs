@@ -5,11 +5,15 @@ use std::fs;
 use std::path::PathBuf;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|found| found == extension));
     files.sort();
@@ -24,7 +28,11 @@ fn check_file(path: &Path, text: &str) {
         fs::write(path, text).unwrap();
     }
     let found = fs::read_to_string(path).unwrap_or_default();
-    assert!(found == text, "{} is out of step; run with UPDATE_DOCS=1; expected:\n{text}", path.display());
+    assert!(
+        found == text,
+        "{} is out of step; run with UPDATE_DOCS=1; expected:\n{text}",
+        path.display()
+    );
 }
 
 #[test]
@@ -52,8 +60,13 @@ fn the_manual_is_in_step() {
 
 #[test]
 fn a_missing_file_is_an_error_that_names_it() {
-    let error = Config::load(Path::new("/nowhere/rotation.toml")).unwrap_err().to_string();
-    assert!(error.starts_with("/nowhere/rotation.toml: cannot read the file: "), "{error}");
+    let error = Config::load(Path::new("/nowhere/rotation.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("/nowhere/rotation.toml: cannot read the file: "),
+        "{error}"
+    );
 }
 
 const MINIMAL: &str = r#"
@@ -78,11 +91,27 @@ fn what_is_left_out_gets_the_documented_defaults() {
 
 #[test]
 fn a_rule_version_follows_from_kind_clock_and_parameters_alone() {
-    let version = |text: &str| Config::parse(text, "").unwrap().universes[0].rules[0].version.clone();
+    let version = |text: &str| {
+        Config::parse(text, "").unwrap().universes[0].rules[0]
+            .version
+            .clone()
+    };
     let base = version(MINIMAL);
-    assert_eq!(version(&format!("{MINIMAL}\nopen_at = 5\nclock = \"session\"")), base, "defaults spelt out");
-    assert_eq!(version(&format!("{MINIMAL}\nseverity = {{ opened = \"warning\" }}")), base, "severity");
-    assert_ne!(version(&format!("{MINIMAL}\nopen_at = 6")), base, "a parameter");
+    assert_eq!(
+        version(&format!("{MINIMAL}\nopen_at = 5\nclock = \"session\"")),
+        base,
+        "defaults spelt out"
+    );
+    assert_eq!(
+        version(&format!("{MINIMAL}\nseverity = {{ opened = \"warning\" }}")),
+        base,
+        "severity"
+    );
+    assert_ne!(
+        version(&format!("{MINIMAL}\nopen_at = 6")),
+        base,
+        "a parameter"
+    );
 }
 
 #[test]
@@ -95,7 +124,11 @@ fn secrets_are_fetched_late_and_never_shown() {
          \"sasl.username\" = {{ env = \"PATH\" }}\n\"fetch.wait.max.ms\" = 5"
     );
     let config = Config::parse(&text, "secrets").unwrap();
-    for shown in [format!("{config:?}"), describe(&config), config.kafka.properties.to_string()] {
+    for shown in [
+        format!("{config:?}"),
+        describe(&config),
+        config.kafka.properties.to_string(),
+    ] {
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("fetch.wait.max.ms"), "{shown}");
     }
@@ -105,8 +138,15 @@ fn secrets_are_fetched_late_and_never_shown() {
     assert_eq!(resolved["fetch.wait.max.ms"], "5");
     assert_eq!(resolved["sasl.username"], std::env::var("PATH").unwrap());
 
-    let unset = format!("{MINIMAL}\n[kafka.properties]\n\"sasl.password\" = {{ env = \"ROTATION_TEST_UNSET\" }}");
-    let error = Config::parse(&unset, "").unwrap().kafka.properties.resolve().unwrap_err();
+    let unset = format!(
+        "{MINIMAL}\n[kafka.properties]\n\"sasl.password\" = {{ env = \"ROTATION_TEST_UNSET\" }}"
+    );
+    let error = Config::parse(&unset, "")
+        .unwrap()
+        .kafka
+        .properties
+        .resolve()
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "kafka.properties.\"sasl.password\": expected the environment variable ROTATION_TEST_UNSET to be set"
@@ -119,7 +159,10 @@ fn the_schema_names_every_key_that_is_read() {
     let rule = &schema["properties"]["universe"]["additionalProperties"]["properties"]["rules"]["additionalProperties"];
     for one in rule["oneOf"].as_array().unwrap() {
         let kind = one["properties"]["kind"]["const"].as_str().unwrap();
-        for key in universe::parameter_names(kind).iter().chain(reader::field_names::<rotation_engine::plan::RuleCommon>()) {
+        for key in universe::parameter_names(kind)
+            .iter()
+            .chain(reader::field_names::<rotation_engine::plan::RuleCommon>())
+        {
             assert!(one["properties"].get(key).is_some(), "{kind} lacks {key}");
         }
     }

@@ -12,36 +12,65 @@ use std::sync::Arc;
 use toml::{Table, Value};
 
 /// Reads `[universe.*]`.
-pub(super) fn read_all(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> Option<Vec<Arc<UniversePlan>>> {
+pub(super) fn read_all(
+    reader: &mut Reader<'_>,
+    table: Table,
+    at: &KeyPath,
+) -> Option<Vec<Arc<UniversePlan>>> {
     if table.is_empty() {
         let expected = "at least one universe, [universe.NAME]".to_owned();
-        reader.fault(at, Problem::Value { expected, found: "none".to_owned() });
+        reader.fault(
+            at,
+            Problem::Value {
+                expected,
+                found: "none".to_owned(),
+            },
+        );
     }
     let before = reader.faults();
     let mut plans = Vec::new();
     for (name, value) in table {
         let at = at.key(&name);
         match value {
-            Value::Table(table) => plans.extend(read_universe(reader, table, &at, &name).map(Arc::new)),
+            Value::Table(table) => {
+                plans.extend(read_universe(reader, table, &at, &name).map(Arc::new));
+            }
             _ => reader.bad_value(&at, "a table", ""),
         }
     }
     (reader.faults() == before && !plans.is_empty()).then_some(plans)
 }
 
-fn read_universe(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath, name: &str) -> Option<UniversePlan> {
+fn read_universe(
+    reader: &mut Reader<'_>,
+    mut table: Table,
+    at: &KeyPath,
+    name: &str,
+) -> Option<UniversePlan> {
     let series = reader.table(&mut table, at, "series").unwrap_or_default();
     let rules = reader.table(&mut table, at, "rules").unwrap_or_default();
-    let known: Vec<&str> = field_names::<UniverseSpec>().iter().copied().chain(["rules"]).collect();
+    let known: Vec<&str> = field_names::<UniverseSpec>()
+        .iter()
+        .copied()
+        .chain(["rules"])
+        .collect();
     reader.only_known(&mut table, at, &known);
     let before = reader.faults();
     let mut spec: Option<UniverseSpec> = reader.read(table, at);
-    let series = read_each(reader, series, &at.key("series"), |reader, table, at| reader.read::<SeriesSpec>(table, at));
+    let series = read_each(reader, series, &at.key("series"), |reader, table, at| {
+        reader.read::<SeriesSpec>(table, at)
+    });
     let rules_written = rules.len();
     let rules = read_each(reader, rules, &at.key("rules"), read_rule);
     if rules_written == 0 {
         let expected = "at least one rule, [universe.NAME.rules.RULE]".to_owned();
-        reader.fault(&at.key("rules"), Problem::Value { expected, found: "none".to_owned() });
+        reader.fault(
+            &at.key("rules"),
+            Problem::Value {
+                expected,
+                found: "none".to_owned(),
+            },
+        );
     }
     // A series with a fault would be missed by each rule that reads it: say the one fault, not its consequences.
     let sound = reader.faults() == before;
@@ -49,7 +78,11 @@ fn read_universe(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath, name: 
         spec.series = series?;
         spec.rules = rules.unwrap_or_default();
     }
-    if sound { build(reader, name, spec?) } else { None }
+    if sound {
+        build(reader, name, spec?)
+    } else {
+        None
+    }
 }
 
 /// Reads every entry of a table of tables; none when one is no table or has faults.
@@ -83,7 +116,10 @@ fn read_rule(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<
     let kind = match table.remove("kind") {
         Some(Value::String(kind)) if Kind::NAMES.contains(&kind.as_str()) => kind,
         Some(Value::String(kind)) => {
-            reader.fault(&at.key("kind"), Problem::unknown_value(&kind, Kind::NAMES.iter().copied()));
+            reader.fault(
+                &at.key("kind"),
+                Problem::unknown_value(&kind, Kind::NAMES.iter().copied()),
+            );
             return None;
         }
         Some(_) => {
@@ -98,12 +134,19 @@ fn read_rule(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<
     let before = reader.faults();
     let common_names = field_names::<RuleCommon>();
     let own_names = parameter_names(&kind);
-    let known: Vec<&str> = ["kind"].iter().chain(common_names).chain(own_names).copied().collect();
+    let known: Vec<&str> = ["kind"]
+        .iter()
+        .chain(common_names)
+        .chain(own_names)
+        .copied()
+        .collect();
     reader.only_known(&mut table, at, &known);
     if let Some(Value::Table(rate)) = table.get_mut("base_rate") {
         reader.only_known(rate, &at.key("base_rate"), field_names::<BaseRate>());
     }
-    let (common, own): (Table, Table) = table.into_iter().partition(|(key, _)| common_names.contains(&key.as_str()));
+    let (common, own): (Table, Table) = table
+        .into_iter()
+        .partition(|(key, _)| common_names.contains(&key.as_str()));
     let common: Option<RuleCommon> = reader.read(common, at);
     let kind = reader.read_with(own, at, |tracked| {
         Kind::deserialize(&kind, tracked).expect("the kind is one of Kind::NAMES")
@@ -112,12 +155,20 @@ fn read_rule(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<
         reader.bad_value(&at.key(&error.key), &error.expected, &error.found);
     }
     let (common, kind) = (common?, kind?);
-    let clock = common.clock.as_deref().unwrap_or("session").parse::<Clock>();
+    let clock = common
+        .clock
+        .as_deref()
+        .unwrap_or("session")
+        .parse::<Clock>();
     let version = match &clock {
         Ok(clock) => version(&kind, *clock),
         Err(_) => String::new(),
     };
-    (reader.faults() == before).then_some(RuleSpec { common, kind, version })
+    (reader.faults() == before).then_some(RuleSpec {
+        common,
+        kind,
+        version,
+    })
 }
 
 /// The keys of a kind's parameters.
@@ -135,8 +186,18 @@ fn build(reader: &mut Reader<'_>, name: &str, mut spec: UniverseSpec) -> Option<
         };
         is_sound = false;
         let place = reader.resolve(&error.key);
-        let key = error.key.strip_prefix(&format!("universe.{name}.")).unwrap_or_default().to_owned();
-        reader.fault(&place, Problem::Value { expected: error.expected, found: error.found });
+        let key = error
+            .key
+            .strip_prefix(&format!("universe.{name}."))
+            .unwrap_or_default()
+            .to_owned();
+        reader.fault(
+            &place,
+            Problem::Value {
+                expected: error.expected,
+                found: error.found,
+            },
+        );
         if !leave_out(&mut spec, &key) || spec.rules.is_empty() {
             return None;
         }
@@ -151,7 +212,10 @@ fn leave_out(spec: &mut UniverseSpec, key: &str) -> bool {
     if let Some(rest) = key.strip_prefix("series.") {
         let series = named(&spec.series, rest).and_then(|symbol| spec.series.get_mut(&symbol));
         let Some(series) = series else { return false };
-        let plain = SeriesSpec { unit: series.unit, ..SeriesSpec::default() };
+        let plain = SeriesSpec {
+            unit: series.unit,
+            ..SeriesSpec::default()
+        };
         let changes = series.calendar.is_some()
             || series.publication_lag.is_some()
             || series.adjustment.is_some()
@@ -176,16 +240,24 @@ fn leave_out(spec: &mut UniverseSpec, key: &str) -> bool {
 
 /// The entry whose name `rest` begins with; names may hold dots.
 fn named<T>(entries: &BTreeMap<String, T>, rest: &str) -> Option<String> {
-    entries.keys().filter(|name| starts_with_key(rest, name)).max_by_key(|name| name.len()).cloned()
+    entries
+        .keys()
+        .filter(|name| starts_with_key(rest, name))
+        .max_by_key(|name| name.len())
+        .cloned()
 }
 
 fn starts_with_key(rest: &str, key: &str) -> bool {
-    rest.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    rest.strip_prefix(key)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The rule's version in alerts: what of it, when changed, makes it another rule.
 fn version(kind: &Kind, clock: Clock) -> String {
-    let text = format!("{clock}|{}", serde_json::to_string(kind).expect("parameters are plain values with text keys"));
+    let text = format!(
+        "{clock}|{}",
+        serde_json::to_string(kind).expect("parameters are plain values with text keys")
+    );
     let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, hash))
 }

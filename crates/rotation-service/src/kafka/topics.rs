@@ -33,6 +33,33 @@ pub struct FoundTopics {
     pub ticks_timestamp: TimestampType,
 }
 
+impl FoundTopics {
+    /// Number of partitions of a topic that was asked for.
+    pub fn partitions(&self, topic: &str) -> i32 {
+        self.partitions.get(topic).copied().unwrap_or(0)
+    }
+
+    /// What bounds event times.
+    pub fn skew_protection(&self) -> &'static str {
+        match self.ticks_timestamp {
+            TimestampType::LogAppendTime => "by the broker's clock (the ticks topic is LogAppendTime)",
+            TimestampType::CreateTime => "by the producers' own stamps (the ticks topic is CreateTime): trust them",
+            TimestampType::Unknown => "by the records' stamps, whose kind the cluster does not tell",
+        }
+    }
+}
+
+/// Number of partitions of one topic.
+///
+/// # Errors
+///
+/// When the cluster cannot be reached or lacks the topic.
+pub fn count_partitions(settings: &KafkaSettings, topic: &str) -> Result<i32, TopicError> {
+    let client: BaseConsumer =
+        settings.client().create().map_err(|source| unreachable("create a client", source))?;
+    partition_count(&client, topic)
+}
+
 /// Why the topics cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {

@@ -78,23 +78,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string of ASCII without escapes.
-    fn plain_string(&mut self) -> Option<&'a str> {
+    fn plain_string(&mut self) -> Option<&'a [u8]> {
         let [b'"', text @ ..] = self.rest else {
             return None;
         };
-        let plain = |&byte: &u8| byte != b'"' && byte != b'\\' && (0x20..0x80).contains(&byte);
-        let length = text.iter().position(|byte| !plain(byte))?;
-        let (text, end) = text.split_at(length);
+        let (text, end) = text.split_at(plain_length(text));
         let [b'"', rest @ ..] = end else {
             return None;
         };
         self.rest = rest;
-        std::str::from_utf8(text).ok()
+        Some(text)
     }
 
     fn value(&mut self, key: Key, fields: &mut Fields<'a>) -> Option<()> {
         match key {
-            Key::Symbol => fields.symbol = Some(Cow::Borrowed(self.plain_string()?)),
+            Key::Symbol => {
+                let symbol = std::str::from_utf8(self.plain_string()?).ok()?;
+                fields.symbol = Some(Cow::Borrowed(symbol));
+            }
             Key::Time => fields.time = Some(self.time()?),
             Key::Price => fields.price = Some(self.number()?),
             Key::Size => fields.size = Some(self.number()?),
@@ -103,9 +104,9 @@ impl<'a> Cursor<'a> {
             Key::Ratio => fields.ratio = Some(self.number()?),
             Key::Type => {
                 fields.kind = Some(match self.plain_string()? {
-                    "tick" => Kind::Tick,
-                    "heartbeat" => Kind::Heartbeat,
-                    "split" => Kind::Split,
+                    b"tick" => Kind::Tick,
+                    b"heartbeat" => Kind::Heartbeat,
+                    b"split" => Kind::Split,
                     _ => return None,
                 });
             }
@@ -115,7 +116,7 @@ impl<'a> Cursor<'a> {
 
     fn time(&mut self) -> Option<EventTime> {
         if let [b'"', ..] = self.rest {
-            return self.plain_string()?.parse().ok();
+            return EventTime::from_rfc3339(self.plain_string()?);
         }
         let nanos = self.unsigned()?;
         i64::try_from(nanos).ok().map(EventTime::from_nanos)
@@ -134,7 +135,8 @@ impl<'a> Cursor<'a> {
     /// A whole number without sign, fraction or exponent.
     fn unsigned(&mut self) -> Option<u64> {
         let decimal = self.decimal()?;
-        (decimal.decimals == 0 && !decimal.is_negative).then_some(decimal.digits)
+        let is_whole = decimal.decimals == 0 && !decimal.is_negative && decimal.fits();
+        is_whole.then_some(decimal.digits)
     }
 
     fn number(&mut self) -> Option<f64> {
@@ -142,15 +144,15 @@ impl<'a> Cursor<'a> {
     }
 
     /// Digits with or without a decimal point; an exponent is not ordinary.
-    fn decimal(&mut self) -> Option<Decimal> {
-        let is_negative = self.rest.first() == Some(&b'-');
+    fn decimal(&mut self) -> Option<Decimal<'a>> {
+        let text = self.rest;
+        let is_negative = text.first() == Some(&b'-');
         if is_negative {
             self.next();
         }
-        let whole = self.rest;
-        let (digits, whole_count) = self.digits(0);
-        let has_leading_zero = whole_count > 1 && whole[0] == b'0';
-        if whole_count == 0 || has_leading_zero {
+        let starts_with_zero = self.rest.first() == Some(&b'0');
+        let (digits, whole) = self.digits(0);
+        if whole == 0 || (whole > 1 && starts_with_zero) {
             return None;
         }
         let (digits, decimals) = match self.rest {
@@ -161,14 +163,17 @@ impl<'a> Cursor<'a> {
             }
             _ => (digits, 0),
         };
-        (whole_count + decimals <= DIGITS_MAX).then_some(Decimal {
+        let text = &text[..text.len() - self.rest.len()];
+        Some(Decimal {
+            text,
             is_negative,
             digits,
+            whole,
             decimals,
         })
     }
 
-    /// Appends digits to a number: the number, and how many they were. Right up to [`DIGITS_MAX`].
+    /// Appends digits to a number: the number, right up to [`DIGITS_MAX`], and how many they were.
     fn digits(&mut self, mut number: u64) -> (u64, usize) {
         let mut count = 0;
         while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
@@ -191,21 +196,55 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// `digits` divided by ten to the power of `decimals`.
-struct Decimal {
+/// How many bytes at the beginning are ASCII without quotes, backslashes and control characters.
+/// Looks at eight bytes at a time.
+pub(super) fn plain_length(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    // The high bit of each byte below `bound`. A borrow may mark a byte above one that is marked
+    // rightly; the lowest mark is always right, and only that is used. `bound` is at most 0x80.
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGHS;
+    let (words, tail) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslashes = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let special = quotes | backslashes | below(word, 0x20) | (word & HIGHS);
+        if special != 0 {
+            return index * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let plain = |&byte: &u8| byte != b'"' && byte != b'\\' && (0x20..0x80).contains(&byte);
+    words.len() * 8 + tail.iter().take_while(|byte| plain(byte)).count()
+}
+
+/// A decimal number: `digits` divided by ten to the power of `decimals`, where it [`fits`].
+///
+/// [`fits`]: Decimal::fits
+struct Decimal<'a> {
+    text: &'a [u8],
     is_negative: bool,
     digits: u64,
+    /// How many of them are before the point.
+    whole: usize,
+    /// How many of them are after it.
     decimals: usize,
 }
 
-impl Decimal {
-    /// The nearest double, where one division finds it: both operands are exact, so the quotient is
-    /// rounded once (W. D. Clinger, "How to read floating point numbers accurately", PLDI 1990).
+impl Decimal<'_> {
+    /// Whether `digits` has all digits of the text.
+    fn fits(&self) -> bool {
+        self.whole + self.decimals <= DIGITS_MAX
+    }
+
+    /// The nearest double. Mostly one division finds it: both operands are exact, so the quotient
+    /// is rounded once (W. D. Clinger, "How to read floating point numbers accurately", PLDI 1990).
     fn to_f64(&self) -> Option<f64> {
-        if self.digits > EXACT_MAX {
-            return None;
+        if self.fits() && self.digits <= EXACT_MAX {
+            let value = self.digits as f64 / POWERS_OF_TEN[self.decimals];
+            return Some(if self.is_negative { -value } else { value });
         }
-        let value = self.digits as f64 / POWERS_OF_TEN[self.decimals];
-        Some(if self.is_negative { -value } else { value })
+        let value: f64 = std::str::from_utf8(self.text).ok()?.parse().ok()?;
+        value.is_finite().then_some(value)
     }
 }

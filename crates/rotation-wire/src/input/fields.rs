@@ -45,16 +45,16 @@ pub(super) enum Key {
 }
 
 impl Key {
-    pub(super) fn find(name: &str) -> Option<Key> {
+    pub(super) fn find(name: &[u8]) -> Option<Key> {
         match name {
-            "symbol" => Some(Key::Symbol),
-            "time" => Some(Key::Time),
-            "price" | "value" => Some(Key::Price),
-            "size" => Some(Key::Size),
-            "seq" => Some(Key::Seq),
-            "type" => Some(Key::Type),
-            "official" => Some(Key::Official),
-            "ratio" => Some(Key::Ratio),
+            b"symbol" => Some(Key::Symbol),
+            b"time" => Some(Key::Time),
+            b"price" | b"value" => Some(Key::Price),
+            b"size" => Some(Key::Size),
+            b"seq" => Some(Key::Seq),
+            b"type" => Some(Key::Type),
+            b"official" => Some(Key::Official),
+            b"ratio" => Some(Key::Ratio),
             _ => None,
         }
     }
@@ -157,7 +157,7 @@ impl<'de> Deserialize<'de> for AnyKey {
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<AnyKey, E> {
-                Ok(AnyKey(Key::find(name)))
+                Ok(AnyKey(Key::find(name.as_bytes())))
             }
         }
         deserializer.deserialize_identifier(KeyVisitor)

@@ -460,6 +460,14 @@ proptest! {
     }
 
     #[test]
+    fn strings_end_where_they_should(text in "[ -~\\x00-\\x1f\"\\\\é\u{7f}]{0,40}", plain in 0_usize..30) {
+        let text = "x".repeat(plain) + &text;
+        let is_plain = |byte: &u8| matches!(byte, b' '..=0x7f) && *byte != b'"' && *byte != b'\\';
+        let expected = text.as_bytes().iter().take_while(|byte| is_plain(byte)).count();
+        prop_assert_eq!(fast::plain_length(text.as_bytes()), expected);
+    }
+
+    #[test]
     fn noise_is_an_error_and_nothing_worse(noise: Vec<u8>) {
         if let Err(error) = decode(&noise) {
             prop_assert!(!error.message.is_empty());

@@ -1,0 +1,107 @@
+//! The command line.
+
+use crate::{backtest, config, demo, replay, run, tail};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Says when the market changes regime: ticks from Kafka in, alerts and metrics out.
+#[derive(Debug, Parser)]
+#[command(name = "rotation", version, max_term_width = 100, after_help = "\
+Examples:
+  rotation demo                                          the whole path on an embedded broker, under a minute
+  rotation check config/great-rotation.toml              what a configuration comes to
+  rotation backtest --config rules.toml --data daily/    files to alerts, no Kafka
+  rotation run --config rules.toml                       the service
+
+Exit codes: 0 fine, 1 done with reservations, 2 wrong usage or configuration, 3 Kafka failed.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service: ticks in, alerts and metrics out.
+    Run(run::Args),
+    /// Show the whole path at work on an embedded broker.
+    Demo(demo::Args),
+    /// Read a configuration, say what is wrong with it, or what it comes to.
+    Check(CheckArgs),
+    /// Follow the alert topic, one readable line an event.
+    Tail(tail::Args),
+    /// Put market data files on the ticks topic.
+    Replay(replay::ReplayArgs),
+    /// Run the rules over files: no Kafka, the same engine, the same alerts.
+    Backtest(backtest::Args),
+    /// Print a JSON Schema.
+    Schema(SchemaArgs),
+    /// Print a shell's completion script.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 valid, 2 not.")]
+struct CheckArgs {
+    /// The configuration.
+    file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rotation schema input > input.schema.json
+  rotation schema alert")]
+struct SchemaArgs {
+    /// Of what.
+    #[arg(value_enum)]
+    what: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SchemaOf {
+    /// Records of the ticks topic.
+    Input,
+    /// Events of the alert topic.
+    Alert,
+    /// The configuration file.
+    Config,
+}
+
+impl Cli {
+    /// Runs the command that was asked for.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being done.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let mut out = std::io::stdout();
+        match self.command {
+            Command::Run(args) => run::run(&args),
+            Command::Demo(args) => demo::run(&args),
+            Command::Tail(args) => tail::run(&args),
+            Command::Replay(args) => replay::run(&args),
+            Command::Check(args) => {
+                let config = config::Config::load(&args.file)?;
+                write!(out, "{}", config::describe(&config))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Backtest(args) => backtest::run(&args, &mut out.lock()),
+            Command::Schema(args) => {
+                let schema = match args.what {
+                    SchemaOf::Input | SchemaOf::Alert => config::schema(),
+                    SchemaOf::Config => config::schema(),
+                };
+                writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Cli::command(), "rotation", &mut out);
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Pages of made-up backtests, and what must hold for each of them.
+
+use std::collections::BTreeSet;
+
+use jiff::ToSpan;
+use jiff::civil::date;
+use serde_json::json;
+
+use super::*;
+
+const HOSTILE: &str = "</script><img src=x onerror=\"alert('1')\">&amp;\u{2028}";
+
+fn series(name: &str, sessions: i32, value: impl Fn(i32) -> f64) -> SeriesLine {
+    let point = |at: i32| (date(1990, 1, 1).saturating_add(at.days()), value(at));
+    SeriesLine {
+        name: name.to_owned(),
+        title: format!("Series {name}"),
+        unit: "percent".to_owned(),
+        points: (0..sessions).map(point).collect(),
+    }
+}
+
+fn episode(at: i32, rule: &str, subject: &str, closed: bool, severity: Severity) -> EpisodeRow {
+    let opened = date(1990, 1, 1).saturating_add(at.days());
+    let ended = opened.saturating_add(9.days());
+    let event = |date, state: &str| TransitionRow {
+        date,
+        state: state.to_owned(),
+        headline: format!("{state} on {date}"),
+    };
+    EpisodeRow {
+        id: format!("us/{rule}/{subject}/{at}"),
+        rule: rule.to_owned(),
+        subject: subject.to_owned(),
+        opened,
+        closed: closed.then_some(ended),
+        severity,
+        headline: format!("{subject} did what {rule} waits for"),
+        transitions: vec![event(opened, "opened"), event(ended, "resolved")],
+        evidence: json!({ "length": 5, "longest_since": { "end": "2008-06-06", "length": 13 }, "return": 0.0776 }),
+    }
+}
+
+fn input(sessions: i32, episodes: Vec<EpisodeRow>) -> ReportInput {
+    ReportInput {
+        title: "A backtest".to_owned(),
+        from: date(1990, 1, 1),
+        to: date(1990, 1, 1).saturating_add((sessions - 1).days()),
+        series: vec![
+            series("RUT", sessions, |at| 100.0 + f64::from(at)),
+            series("GSPC", sessions, |at| 300.0 + f64::from(at * 7_919 % 101)),
+        ],
+        episodes,
+        summary: vec![("episodes".to_owned(), "some".to_owned())],
+    }
+}
+
+/// Renders, and holds the page to what is true of every page.
+#[track_caller]
+fn check(input: &ReportInput) -> String {
+    let page = render(input).unwrap();
+    for outside in [
+        "src=", "url(", "@import", "<link", "<img", "https:", "fetch(",
+    ] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let addresses: BTreeSet<_> = values_of(&page, "http://").collect();
+    assert!(
+        addresses
+            .iter()
+            .all(|address| address.starts_with("www.w3.org/2000/svg")),
+        "{addresses:?}"
+    );
+    assert_balanced(&page);
+    let rows: Vec<_> = values_of(&page, "<tr id=\"").collect();
+    let ids: BTreeSet<_> = rows.iter().copied().collect();
+    assert_eq!(
+        (rows.len(), ids.len()),
+        (input.episodes.len(), input.episodes.len())
+    );
+    let links: BTreeSet<_> = values_of(&page, "href=\"#").collect();
+    assert!(links.is_subset(&ids), "{:?}", links.difference(&ids));
+    assert!(!page.contains("NaN") && !page.contains("inf,") && !page.contains(",inf"));
+    page
+}
+
+fn values_of<'a>(page: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+    page.split(before)
+        .skip(1)
+        .filter_map(|rest| rest.split(['"', '\'']).next())
+}
+
+/// Every element is closed, in the order it should be.
+#[track_caller]
+fn assert_balanced(page: &str) {
+    let mut open = Vec::new();
+    let mut rest = page;
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start + 1..];
+        let (tag, after) = rest.split_once('>').expect("a tag has an end");
+        let name = tag
+            .split([' ', '\n', '/'])
+            .find(|part| !part.is_empty())
+            .unwrap();
+        rest = after;
+        match name {
+            _ if tag.starts_with('/') => assert_eq!(open.pop(), Some(name)),
+            "!doctype" | "meta" | "input" => {}
+            _ if tag.ends_with('/') => {}
+            "script" | "style" => {
+                let end = format!("</{name}>");
+                rest = rest
+                    .split_once(&end)
+                    .expect("scripts and styles have an end")
+                    .1;
+            }
+            _ => open.push(name),
+        }
+    }
+    assert_eq!(open, [""; 0]);
+}
+
+#[test]
+fn a_page_links_each_bar_to_its_evidence() {
+    let page = check(&input(
+        1_000,
+        vec![
+            episode(400, "streak", "RUT/GSPC", true, Severity::Warning),
+            episode(950, "streak", "RUT/GSPC", true, Severity::Info),
+            episode(990, "level", "GSPC", false, Severity::Critical),
+        ],
+    ));
+    // Both timelines show the two late ones, the whole range alone the first.
+    let bars = |name: &str| page.matches(&format!("class=\"{name}\"><title>")).count();
+    assert_eq!((bars("warning"), bars("info"), bars("critical")), (1, 2, 2));
+    assert!(page.contains("<span class=\"badge critical\">critical</span>"));
+    assert!(page.contains("<dt>longest since</dt><dd>end 2008-06-06, length 13</dd>"));
+    assert!(page.contains("still open"));
+    assert_eq!(page.matches("class=\"close-up\"").count(), 3);
+    assert_eq!(page.matches("<h2>The last year</h2>").count(), 1);
+}
+
+#[test]
+fn rates_count_the_years_in_which_every_series_has_values() {
+    let episodes =
+        (0..10).map(|at| episode(3_000 + 50 * at, "r", "RUT/GSPC", true, Severity::Info));
+    let mut late = input(3_653, episodes.collect());
+    late.series[1].points.drain(..2_922);
+    // Ten episodes in the last two of ten years.
+    assert!(check(&late).contains("<td>r</td><td class=\"n\">10</td><td class=\"n\">5.0</td>"));
+}
+
+#[test]
+fn text_stays_text() {
+    let mut hostile = input(30, vec![episode(3, HOSTILE, "RUT", true, Severity::Info)]);
+    hostile.title = HOSTILE.to_owned();
+    hostile.series[0].title = HOSTILE.to_owned();
+    hostile.series[0].unit = HOSTILE.to_owned();
+    hostile.series[1].name = HOSTILE.to_owned();
+    hostile
+        .summary
+        .push((HOSTILE.to_owned(), HOSTILE.to_owned()));
+    let row = &mut hostile.episodes[0];
+    row.headline = HOSTILE.to_owned();
+    row.transitions[0].state = HOSTILE.to_owned();
+    row.transitions[0].headline = HOSTILE.to_owned();
+    row.evidence = json!({ HOSTILE: [HOSTILE, { HOSTILE: null }] });
+    let page = render(&hostile).unwrap();
+    assert_balanced(&page);
+    assert!(!page.contains("<img") && !page.contains("onerror=\""));
+    assert_eq!(page.matches("<script").count(), 2);
+    assert_eq!(page.matches("</script>").count(), 2);
+    assert!(page.contains(
+        "&lt;/script&gt;&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;amp;"
+    ));
+}
+
+#[test]
+fn odd_inputs_still_make_a_page() {
+    check(&input(1, Vec::new()));
+    check(&input(
+        2,
+        vec![episode(0, "r", "RUT", false, Severity::Info)],
+    ));
+    // A subject without a series, and an episode before the first value.
+    check(&input(
+        400,
+        vec![
+            episode(-700, "r", "RUT", true, Severity::Info),
+            episode(5, "r", "X", true, Severity::Info),
+        ],
+    ));
+    let mut bare = input(100, vec![episode(7, "r", "RUT", true, Severity::Info)]);
+    bare.series.clear();
+    bare.summary.clear();
+    check(&bare);
+    let mut broken = input(100, vec![episode(7, "r", "RUT/GSPC", true, Severity::Info)]);
+    broken.series[0].points.clear();
+    broken.series[1] = series("GSPC", 100, |at| if at % 2 == 0 { f64::NAN } else { 0.0 });
+    check(&broken);
+    let mut reversed = input(10, Vec::new());
+    reversed.to = date(1989, 12, 31);
+    let error = render(&reversed).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a report must end no earlier than it begins, given 1990-01-01 to 1989-12-31"
+    );
+}
+
+#[test]
+fn long_series_are_thinned_to_the_pixels_of_the_page() {
+    let page = check(&input(14_000, Vec::new()));
+    let points = values_of(
+        &page,
+        "<polyline fill=\"none\" opacity=\"1\" stroke=\"#1D4E89\" stroke-width=\"6\" points=\"",
+    );
+    let most = points
+        .map(|points| points.split_whitespace().count())
+        .max()
+        .unwrap();
+    assert!((1_000..=2 * 1_160).contains(&most), "{most}");
+    assert!(page.len() < 400_000, "{}", page.len());
+}
+
+#[test]
+fn many_episodes_keep_the_page_within_bounds() {
+    let episodes = (0..2_000)
+        .map(|at| episode(7 * at, "r", "RUT", true, Severity::Info))
+        .collect();
+    let page = check(&input(14_000, episodes));
+    assert_eq!(page.matches("class=\"close-up\"").count(), 250);
+    assert!(page.len() < 5_000_000, "{}", page.len());
+}

@@ -1,0 +1,257 @@
+//! `rotation run`: the service.
+//!
+//! One thread a stage, an HTTP address, and a signal that stops them: SIGTERM or SIGINT. Each stage then steps and
+//! commits what it has read, leaves its group, and the process ends.
+
+use crate::config::Config;
+use crate::http::{self, Health};
+use crate::kafka::{KafkaSettings, topics};
+use crate::metrics::{Metrics, StageMetrics};
+use crate::stage::{self, Liveness, RebalanceKind, StageError, StageFact, StageSettings, StateMode, StopSignal};
+use crate::tasks::sampler::SamplerTask;
+use crate::tasks::universe::{Cited, UniverseTask};
+use anyhow::Context;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+mod args;
+mod logs;
+
+pub use args::{Args, StageChoice};
+pub use logs::LogFormat;
+
+/// A stage that has not polled for so long is not alive.
+const POLL_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// How a process runs, beside its configuration.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which stages.
+    pub stages: StageChoice,
+    /// Name of this process in the group.
+    pub instance: String,
+    /// Where state outlives the process.
+    pub state_mode: StateMode,
+    /// Longest time an output waits for its commit.
+    pub commit_interval: Duration,
+    /// Time between snapshots.
+    pub snapshot_interval: Duration,
+    /// A partition without records for so long is idle.
+    pub idle_after: Duration,
+    /// Go on where records are lost, counting them.
+    pub allow_data_loss: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A wrong configuration, topics that are missing, a stage that cannot go on.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    logs::start(args.log_format)?;
+    let mut config = Config::load(&args.config)?;
+    args.apply(&mut config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let stop: StopSignal = Arc::new(AtomicBool::new(false));
+    runtime.spawn(stop_on_signal(stop.clone()));
+    let listen = config.http.listen;
+    let listener = runtime
+        .block_on(TcpListener::bind(listen))
+        .with_context(|| format!("cannot listen on {listen} (another process? choose another with --listen)"))?;
+    if let Some(partitions) = args.create_topics {
+        let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
+        let created = topics::create_topics(&settings, partitions, args.replication)?;
+        tracing::info!(topics = created.join(", "), "created topics");
+    }
+    serve(&config, &args.options(), runtime.handle(), listener, &Metrics::new(), &stop)?;
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the stages and the HTTP address until `stop` is set or a stage fails.
+///
+/// # Errors
+/// What keeps a stage from going on.
+pub fn serve(
+    config: &Config,
+    options: &Options,
+    runtime: &tokio::runtime::Handle,
+    listener: TcpListener,
+    metrics: &Metrics,
+    stop: &StopSignal,
+) -> anyhow::Result<()> {
+    let kafka = KafkaSettings::from_config(&config.kafka, &options.instance)?;
+    let address = listener.local_addr()?;
+    let stages = Stages::prepare(config, options, kafka, metrics, stop)?;
+    let health = Arc::new(stages.health());
+    let http_stop = stop.clone();
+    let http = runtime.spawn(http::serve(listener, metrics.clone(), health, wait_for(http_stop)));
+    tracing::info!(%address, instance = options.instance, "rotation runs");
+    let result = stages.run(stop);
+    stop.store(true, Ordering::SeqCst);
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(2), http).await }).ok();
+    if result.is_ok() {
+        tracing::info!("stopped, everything committed");
+    }
+    result
+}
+
+/// The stages of this process, ready to run.
+struct Stages {
+    stages: Vec<(StageSettings, stage::TaskFactory, StageMetrics, Arc<Liveness>)>,
+    refused: Arc<Mutex<Option<String>>>,
+}
+
+impl Stages {
+    fn prepare(
+        config: &Config,
+        options: &Options,
+        kafka: KafkaSettings,
+        metrics: &Metrics,
+        stop: &StopSignal,
+    ) -> anyhow::Result<Stages> {
+        let names = kafka.topics.clone();
+        let refused: Arc<Mutex<Option<String>>> = Arc::default();
+        let mut stages = Vec::new();
+        let partitions = match options.state_mode {
+            StateMode::Durable => {
+                let found = topics::verify_topics(&kafka)?;
+                tracing::info!(protection = %found.skew_protection(), "event times are bounded");
+                found.partitions(&names.ticks)
+            }
+            StateMode::Ephemeral => topics::count_partitions(&kafka, &names.ticks)?,
+        };
+        if options.stages.samples() {
+            let outputs = vec![names.bars.clone(), names.dead_letters.clone()];
+            let mut settings = StageSettings::new(kafka.clone(), "sampler", 0, &names.ticks, outputs);
+            settings.idle_after = Some(options.idle_after);
+            let (plans, all, topic) = (config.universes.clone(), metrics.clone(), names.ticks.clone());
+            let factory: stage::TaskFactory = Box::new(move |partition| {
+                Box::new(SamplerTask::new(&topic, partition, partitions, &plans, &all))
+            });
+            stages.push((options.apply(settings), factory, metrics.stage("sampler"), Arc::default()));
+        }
+        if options.stages.decides() {
+            let outputs = vec![names.alerts.clone(), names.dead_letters.clone()];
+            let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
+            let (plans, all) = (config.universes.clone(), metrics.clone());
+            let cited = Cited { ticks: names.ticks.clone(), bars: names.bars.clone() };
+            let (refusal, stop) = (refused.clone(), stop.clone());
+            let factory: stage::TaskFactory = Box::new(move |_| {
+                let (refusal, stop) = (refusal.clone(), stop.clone());
+                let refuse = Arc::new(move |reason| {
+                    refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+                    stop.store(true, Ordering::SeqCst);
+                });
+                Box::new(UniverseTask::new(&plans, cited.clone(), &all, refuse))
+            });
+            stages.push((options.apply(settings), factory, metrics.stage("universe"), Arc::default()));
+        }
+        Ok(Stages { stages, refused })
+    }
+
+    fn health(&self) -> StagesHealth {
+        StagesHealth(self.stages.iter().map(|(settings, _, _, live)| (settings.name.clone(), live.clone())).collect())
+    }
+
+    /// One thread a stage; the first that fails stops the others.
+    fn run(self, stop: &StopSignal) -> anyhow::Result<()> {
+        let results: Vec<Result<(), StageError>> = std::thread::scope(|scope| {
+            let run = |(settings, factory, metrics, liveness): (StageSettings, _, StageMetrics, Arc<Liveness>)| {
+                let live = liveness.clone();
+                let observer: stage::StageObserver = Arc::new(move |fact| observe(&metrics, &live, fact));
+                let result = stage::run(&settings, factory, observer, liveness, stop);
+                stop.store(true, Ordering::SeqCst);
+                result
+            };
+            let threads: Vec<_> = self.stages.into_iter().map(|stage| scope.spawn(move || run(stage))).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join();
+            threads.into_iter().map(join).map(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        if let Some(reason) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            anyhow::bail!(reason);
+        }
+        results.into_iter().collect::<Result<Vec<()>, _>>()?;
+        Ok(())
+    }
+}
+
+impl Options {
+    fn apply(&self, mut settings: StageSettings) -> StageSettings {
+        settings.state_mode = self.state_mode;
+        settings.commit_interval = self.commit_interval;
+        settings.snapshot_interval = self.snapshot_interval;
+        settings.allow_data_loss = self.allow_data_loss;
+        settings
+    }
+}
+
+/// Counts what a stage tells about itself, and logs what a person may want to know.
+fn observe(metrics: &StageMetrics, liveness: &Liveness, fact: &StageFact) {
+    match fact {
+        StageFact::Consumed { records } => metrics.consumed(*records),
+        StageFact::Rebalanced { kind, partitions: _ } => {
+            let event = match kind {
+                RebalanceKind::Assigned => "assigned",
+                RebalanceKind::Revoked => "revoked",
+                RebalanceKind::Lost => "lost",
+            };
+            metrics.rebalanced(event, liveness.assigned());
+        }
+        StageFact::Restored { took, .. } => metrics.restored(*took),
+        StageFact::CaughtUp { .. } => metrics.assigned(liveness.assigned()),
+        StageFact::Committed { took, .. } => metrics.committed(*took),
+        StageFact::CommitFailed { code } => metrics.commit_failed(code),
+        StageFact::Lag { partition, records } => metrics.lag(*partition, *records),
+        StageFact::DataLoss { partition, records } => metrics.lost(*partition, *records),
+        StageFact::Snapshot { .. } | StageFact::Idle { .. } => {}
+    }
+}
+
+struct StagesHealth(Vec<(String, Arc<Liveness>)>);
+
+impl Health for StagesHealth {
+    fn failing(&self) -> Option<String> {
+        let (name, live) = self.0.iter().find(|(_, live)| !live.alive(POLL_AGE_MAX))?;
+        let age = live.poll_age().unwrap_or_default().as_secs();
+        Some(format!("stage {name} has not polled Kafka for {age} s"))
+    }
+
+    fn waiting(&self) -> Option<String> {
+        let (name, live) = self.0.iter().find(|(_, live)| !live.ready())?;
+        Some(match live.joined() {
+            false => format!("stage {name} waits for its group"),
+            true => format!("stage {name} restores {} of {} tasks", live.restoring(), live.assigned()),
+        })
+    }
+}
+
+async fn wait_for(stop: StopSignal) {
+    while !stop.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn stop_on_signal(stop: StopSignal) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("the process may listen for SIGTERM");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping: what was read is committed first; a second signal stops at once");
+    stop.store(true, Ordering::SeqCst);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    std::process::exit(130);
+}
+
+/// The address that metrics are served on, for messages.
+pub fn metrics_url(address: SocketAddr) -> String {
+    format!("http://{address}/metrics")
+}

@@ -1,0 +1,235 @@
+//! The sampler stage's task: one partition of the ticks topic, for every universe.
+
+use super::{decode, encode, from_millis};
+use crate::metrics::{Metrics, UniverseMetrics};
+use crate::stage::{Idle, InputRecord, Outbox, Task};
+use rotation_engine::output::{Output, RejectCode};
+use rotation_engine::plan::UniversePlan;
+use rotation_engine::record::{LogBody, SeriesIx, SourceEvent};
+use rotation_engine::sampler::Sampler;
+use rotation_engine::time::EventTime;
+use rotation_wire::{bars, dead_letter, input};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Where its records go: positions in the stage's list of topics.
+pub const BARS: usize = 0;
+/// See [`BARS`].
+pub const DEAD_LETTERS: usize = 1;
+
+/// Samples one partition.
+pub struct SamplerTask {
+    topic: String,
+    partition: i32,
+    metrics: Metrics,
+    universes: Vec<UniverseSampler>,
+    /// By symbol, which universes name it and as which of their series.
+    symbols: HashMap<Vec<u8>, Vec<(usize, SeriesIx)>>,
+    out: Vec<Output>,
+    offset: i64,
+    unknown: u64,
+}
+
+struct UniverseSampler {
+    sampler: Sampler,
+    metrics: UniverseMetrics,
+    skew: i64,
+    bytes: Vec<u8>,
+}
+
+impl SamplerTask {
+    /// A task that has seen nothing, for `partition` of the `partitions` of `topic`.
+    pub fn new(
+        topic: &str,
+        partition: i32,
+        partitions: i32,
+        plans: &[Arc<UniversePlan>],
+        metrics: &Metrics,
+    ) -> SamplerTask {
+        let source = u32::try_from(partition).expect("partitions count from zero");
+        let sources = u32::try_from(partitions).expect("a topic has at least one partition");
+        let mut symbols: HashMap<Vec<u8>, Vec<(usize, SeriesIx)>> = HashMap::new();
+        let mut universes = Vec::with_capacity(plans.len());
+        for (at, plan) in plans.iter().enumerate() {
+            let sampler = Sampler::new(plan.clone(), source, sources);
+            for series in &plan.series {
+                if let Some(ix) = sampler.slot(&series.symbol) {
+                    symbols.entry(series.symbol.as_bytes().to_vec()).or_default().push((at, ix));
+                }
+            }
+            universes.push(UniverseSampler { sampler, metrics: metrics.universe(plan), skew: plan.skew, bytes: Vec::new() });
+        }
+        SamplerTask {
+            topic: topic.to_owned(),
+            partition,
+            metrics: metrics.clone(),
+            universes,
+            symbols,
+            out: Vec::new(),
+            offset: 0,
+            unknown: 0,
+        }
+    }
+
+    /// Takes one decoded event. Each universe judges it by itself; the first that rejects it speaks for all.
+    fn take(&mut self, event: &SourceEvent<'_>, stamped: Option<EventTime>, outbox: &mut Outbox) -> Option<Reject> {
+        let offset = self.offset;
+        let mut rejected = None;
+        let named = match event {
+            SourceEvent::Tick { symbol, .. } | SourceEvent::Split { symbol, .. } => {
+                let Some(named) = self.symbols.get(symbol.as_bytes()) else {
+                    self.unknown += 1;
+                    return None;
+                };
+                named.as_slice()
+            }
+            SourceEvent::Heartbeat { .. } => &[],
+        };
+        for &(at, series) in named {
+            let universe = &mut self.universes[at];
+            let bound = stamped.map(|stamped| stamped.saturating_add(universe.skew));
+            match *event {
+                SourceEvent::Tick { ref tick, .. } => universe.sampler.tick(series, tick, bound, offset, &mut self.out),
+                SourceEvent::Split { time, ratio, .. } => {
+                    universe.sampler.split(series, time, ratio, offset, &mut self.out);
+                }
+                SourceEvent::Heartbeat { .. } => {}
+            }
+            if !self.out.is_empty() {
+                rejected = universe.publish(&mut self.out, outbox).or(rejected);
+            }
+        }
+        if let SourceEvent::Heartbeat { time } = *event {
+            for universe in &mut self.universes {
+                let bound = stamped.map(|stamped| stamped.saturating_add(universe.skew));
+                universe.sampler.heartbeat(time, bound, offset, &mut self.out);
+                rejected = universe.publish(&mut self.out, outbox).or(rejected);
+            }
+        }
+        rejected
+    }
+
+    fn bury(&self, record: &InputRecord<'_>, reject: &Reject, outbox: &mut Outbox) {
+        let code = reject.code.name();
+        let headers = dead_letter::headers(&self.topic, record.partition, record.offset, reject.code, &reject.message);
+        let headers = headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+        outbox.send_with(DEAD_LETTERS, None, record.key, record.payload, headers);
+        if !outbox.replaying() {
+            self.metrics.dead_letter(reject.code);
+            tracing::warn!(
+                topic = self.topic,
+                partition = record.partition,
+                offset = record.offset,
+                code,
+                message = reject.message,
+                "a record went to the dead letters"
+            );
+        }
+    }
+}
+
+/// Why a record goes to the dead letters.
+struct Reject {
+    code: RejectCode,
+    message: String,
+}
+
+impl UniverseSampler {
+    /// Counts what was said, and sends what belongs on the bars log.
+    fn publish(&mut self, out: &mut Vec<Output>, outbox: &mut Outbox) -> Option<Reject> {
+        let mut rejected = None;
+        for output in out.drain(..) {
+            if let Output::Rejected { code, message } = output {
+                rejected = Some(Reject { code, message });
+                continue;
+            }
+            if outbox.replaying() {
+                continue;
+            }
+            self.metrics.record(&output);
+            if let Output::Log(record) = &output {
+                let plan = self.sampler.plan();
+                self.bytes.clear();
+                bars::encode(&mut self.bytes, plan, record);
+                outbox.send(BARS, plan.name.as_bytes(), &self.bytes);
+                if matches!(record.body, LogBody::Bar(_) | LogBody::Tick(_)) {
+                    outbox.urgent();
+                }
+            }
+        }
+        rejected
+    }
+}
+
+impl Task for SamplerTask {
+    fn step(&mut self, record: &InputRecord<'_>, outbox: &mut Outbox) {
+        self.offset = record.offset;
+        if let Some(key) = record.key
+            && !key.is_empty()
+            && !self.symbols.contains_key(key)
+        {
+            self.unknown += 1;
+            return;
+        }
+        let Some(payload) = record.payload else {
+            let message = "expected an input record, found no value".to_owned();
+            self.bury(record, &Reject { code: RejectCode::Undecodable, message }, outbox);
+            return;
+        };
+        let stamped = record.timestamp.map(|(millis, _)| from_millis(millis));
+        let rejected = match input::decode(payload) {
+            Ok(input) => self.take(&input.event(), stamped, outbox),
+            Err(error) => Some(Reject { code: error.code, message: error.message }),
+        };
+        if let Some(reject) = rejected {
+            self.bury(record, &reject, outbox);
+        }
+    }
+
+    fn end_of_batch(&mut self, outbox: &mut Outbox) {
+        for universe in &mut self.universes {
+            universe.sampler.flush(self.offset, &mut self.out);
+            universe.publish(&mut self.out, outbox);
+        }
+        let unknown = std::mem::take(&mut self.unknown);
+        if unknown > 0 && !outbox.replaying() {
+            self.metrics.unknown_symbols(unknown);
+        }
+    }
+
+    /// What has been quiet for the age of its newest record is as far as that record's event time plus the age.
+    fn idle(&mut self, idle: Idle, outbox: &mut Outbox) {
+        let age = idle.now.saturating_sub(idle.last).max(0).saturating_mul(1_000_000);
+        for universe in &mut self.universes {
+            let Some(last) = universe.sampler.last_event_time() else { continue };
+            let lateness = universe.sampler.plan().lateness;
+            let until = last.saturating_add(age).saturating_sub(lateness);
+            universe.sampler.idle(until, self.offset, &mut self.out);
+            universe.publish(&mut self.out, outbox);
+        }
+    }
+
+    fn empty(&mut self, _outbox: &mut Outbox) {
+        for universe in &mut self.universes {
+            universe.sampler.empty();
+        }
+    }
+
+    fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
+        let part = |universe: &UniverseSampler| {
+            (universe.sampler.plan().name.clone(), encode(&universe.sampler.state()))
+        };
+        self.universes.iter().map(part).collect()
+    }
+
+    fn restore(&mut self, parts: Vec<(String, Vec<u8>)>) -> Result<(), String> {
+        for (part, bytes) in parts {
+            let known = self.universes.iter_mut().find(|universe| universe.sampler.plan().name == part);
+            match known {
+                Some(universe) => universe.sampler.restore(decode(&part, &bytes)?),
+                None => tracing::warn!(universe = part, partition = self.partition, "forgets a universe that is gone"),
+            }
+        }
+        Ok(())
+    }
+}

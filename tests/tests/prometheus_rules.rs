@@ -1,0 +1,265 @@
+//! The shipped Prometheus rules and Grafana dashboard: valid, tested, and about metrics that exist.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use rotation_service::metrics::NAMES;
+use rotation_tests::prometheus::{self, Prometheus, Source, all_expressions, rule_files};
+use rotation_tests::workspace;
+use serde_json::Value;
+
+/// Metrics that are scraped as `_bucket`, `_sum` and `_count`.
+const HISTOGRAMS: &[&str] = &["rotation_commit_duration_seconds"];
+
+fn promtool(arguments: &[&str]) {
+    let Some(binary) = prometheus::find("promtool") else {
+        return;
+    };
+    let output = Command::new(binary)
+        .args(arguments)
+        .current_dir(workspace::root().join("deploy/prometheus"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "promtool {arguments:?}:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn promtool_accepts_the_configuration_and_its_rules() {
+    promtool(&["check", "config", "prometheus.yml"]);
+}
+
+#[test]
+fn alerts_fire_when_they_should_and_only_then() {
+    promtool(&["test", "rules", "tests/alerts.yml"]);
+}
+
+#[test]
+fn every_alert_has_a_test() {
+    let tests =
+        fs::read_to_string(workspace::root().join("deploy/prometheus/tests/alerts.yml")).unwrap();
+    for rule in alert_names() {
+        let fires = format!("alertname: {rule}\n        exp_alerts:");
+        let quiet = format!("alertname: {rule} }}");
+        assert!(tests.contains(&fires), "no test in which {rule} fires");
+        assert!(tests.contains(&quiet), "no test of {rule} on a working day");
+    }
+}
+
+fn alert_names() -> BTreeSet<String> {
+    all_expressions()
+        .unwrap()
+        .into_iter()
+        .filter(|found| found.source == Source::AlertOperand)
+        .map(|found| found.place.split(": ").last().unwrap().to_owned())
+        .collect()
+}
+
+/// Names of metrics and of recorded series in an expression; what stands in quotes is not looked at.
+fn names(expression: &str) -> BTreeSet<String> {
+    let unquoted: String = expression
+        .split('"')
+        .step_by(2)
+        .collect::<Vec<_>>()
+        .join(" ");
+    unquoted
+        .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':')))
+        .filter(|word| word.starts_with("rotation_") || word.contains(':'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_metric_asked_for_exists() {
+    let mut known: BTreeSet<String> = NAMES.iter().map(|metric| metric.name.to_owned()).collect();
+    for histogram in HISTOGRAMS {
+        assert!(known.remove(*histogram));
+        known.extend(["_bucket", "_sum", "_count"].map(|part| format!("{histogram}{part}")));
+    }
+    let expressions = all_expressions().unwrap();
+    known.extend(
+        expressions
+            .iter()
+            .filter(|found| found.source == Source::Recording)
+            .map(|found| found.place.split(": ").last().unwrap().to_owned()),
+    );
+    for found in &expressions {
+        for name in names(&found.expression) {
+            assert!(
+                known.contains(&name),
+                "{} asks for {name}, which is not among the metrics",
+                found.place
+            );
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_on_the_dashboard_or_in_a_rule() {
+    let asked: BTreeSet<String> = all_expressions()
+        .unwrap()
+        .iter()
+        .flat_map(|found| names(&found.expression))
+        .collect();
+    for metric in NAMES {
+        let shown = asked
+            .iter()
+            .any(|name| name.strip_suffix("_bucket").unwrap_or(name) == metric.name);
+        assert!(shown, "{} is shown nowhere", metric.name);
+    }
+}
+
+#[test]
+fn every_label_named_exists() {
+    let known: BTreeSet<&str> = NAMES
+        .iter()
+        .flat_map(|metric| metric.labels.iter().copied())
+        .chain(["le", "instance"])
+        .collect();
+    for found in all_expressions().unwrap() {
+        for list in ["by (", "on (", "ignoring ("] {
+            for (_, rest) in found
+                .expression
+                .match_indices(list)
+                .map(|(at, _)| found.expression.split_at(at + list.len()))
+            {
+                let labels = rest.split(')').next().unwrap();
+                for label in labels
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|label| !label.is_empty())
+                {
+                    assert!(
+                        known.contains(label),
+                        "{} names a label {label}",
+                        found.place
+                    );
+                }
+            }
+        }
+    }
+    let dashboard =
+        fs::read_to_string(workspace::root().join("deploy/grafana/dashboards/rotation.json"))
+            .unwrap();
+    for legend in dashboard.split("{{").skip(1) {
+        let label = legend.split("}}").next().unwrap();
+        assert!(known.contains(label), "a legend names a label {label}");
+    }
+}
+
+#[test]
+fn the_dashboard_is_well_formed() {
+    let read = |file: &str| {
+        fs::read_to_string(workspace::root().join("deploy/grafana").join(file)).unwrap()
+    };
+    let dashboard: Value = serde_json::from_str(&read("dashboards/rotation.json")).unwrap();
+    let sources: Value =
+        serde_saphyr::from_str(&read("provisioning/datasources/prometheus.yml")).unwrap();
+    let provisioned = &sources["datasources"][0]["uid"];
+
+    let mut ids = BTreeSet::new();
+    let mut taken: BTreeMap<(u64, u64), &str> = BTreeMap::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let title = panel["title"].as_str().unwrap();
+        assert!(
+            ids.insert(panel["id"].as_u64().unwrap()),
+            "{title}: its id is taken"
+        );
+        let side = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+        assert!(side("x") + side("w") <= 24, "{title}: wider than the page");
+        for x in side("x")..side("x") + side("w") {
+            for y in side("y")..side("y") + side("h") {
+                if let Some(other) = taken.insert((x, y), title) {
+                    panic!("{title} covers {other}");
+                }
+            }
+        }
+        if panel["type"] != "row" {
+            assert_eq!(&panel["datasource"]["uid"], provisioned, "{title}");
+            assert!(
+                !panel["description"].as_str().unwrap().is_empty(),
+                "{title}: no description"
+            );
+            for target in panel["targets"].as_array().unwrap() {
+                assert_eq!(&target["datasource"]["uid"], provisioned, "{title}");
+            }
+        }
+    }
+}
+
+/// One page of metrics as two stages would show it after `scrape` seconds of work.
+fn page(scrape: u64) -> String {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let mut text = String::new();
+    for metric in NAMES {
+        let stages: &[&str] = if metric.labels.contains(&"stage") {
+            &["sampler", "universe"]
+        } else {
+            &[""]
+        };
+        for stage in stages {
+            let value = |label: &str| if label == "stage" { stage } else { "one" };
+            let labels: Vec<String> = metric
+                .labels
+                .iter()
+                .map(|label| format!("{label}=\"{}\"", value(label)))
+                .collect();
+            let (name, labels) = (metric.name, labels.join(","));
+            if HISTOGRAMS.contains(&name) {
+                writeln!(text, "{name}_bucket{{{labels},le=\"1\"}} {scrape}").unwrap();
+                writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {scrape}").unwrap();
+            } else if name.ends_with("_total") {
+                writeln!(text, "{name}{{{labels}}} {scrape}").unwrap();
+            } else {
+                writeln!(text, "{name}{{{labels}}} {}", since.as_secs()).unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn every_expression_returns_data_from_a_service_that_works() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for (scrape, stream) in (1..).zip(listener.incoming()) {
+            let mut stream = stream.unwrap();
+            let request = BufReader::new(stream.try_clone().unwrap()).lines();
+            for line in request {
+                if line.unwrap().is_empty() {
+                    break;
+                }
+            }
+            let page = page(scrape);
+            let length = page.len();
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}").unwrap();
+        }
+    });
+
+    let Some(server) = Prometheus::start(&target, &rule_files().unwrap()).unwrap() else {
+        return;
+    };
+    server.await_scrapes(3).unwrap();
+    for found in all_expressions().unwrap() {
+        server
+            .await_samples(&found.expression, Duration::from_secs(20))
+            .unwrap_or_else(|error| panic!("{}: {error:#}", found.place));
+    }
+    assert_eq!(server.samples("rotation_no_such_metric").unwrap(), 0);
+    let refused = server.samples("sum(").unwrap_err();
+    assert!(refused.to_string().contains("sum("), "{refused:#}");
+}
