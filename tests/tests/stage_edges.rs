@@ -1,6 +1,6 @@
 //! The edges of a stage on a real broker: idleness, lost records, meddled offsets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -61,13 +61,16 @@ fn a_partition_with_records_to_come_is_not_idle() -> Result<()> {
         return Ok(());
     };
     let mut settings = trial.settings("one");
-    settings.idle_after = Some(Duration::from_millis(400));
+    settings.idle_after = Some(Duration::from_secs(3));
     trial.put(10)?;
     let stage = trial.start(settings);
     trial.await_end()?;
-    for _ in 0..20 {
+    let begun = Instant::now();
+    let mut last = begun;
+    while begun.elapsed() < Duration::from_secs(6) {
         trial.put(1)?;
-        std::thread::sleep(Duration::from_millis(50));
+        anyhow::ensure!(last.elapsed() < Duration::from_secs(2), "a record took {:?} to put", last.elapsed());
+        last = Instant::now();
     }
     assert_eq!(idles(&stage), 0);
     stage.until("idle", |stage| idles(stage) > 0)?;

@@ -169,6 +169,8 @@ impl KafkaSettings {
         config.remove("statistics.interval.ms");
         config
             .set("group.id", self.stage_group(stage))
+            // The end is told by an empty answer, for which the broker would wait longer.
+            .set("fetch.wait.max.ms", "10")
             .set("isolation.level", isolation)
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "error")

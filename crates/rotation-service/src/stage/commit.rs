@@ -46,6 +46,7 @@ impl Stage {
                 member.keys = snapshot.chunks.into_iter().map(|(key, _)| key).collect();
             }
         }
+        tracing::debug!(stage = self.settings.name, outputs, took = ?begun.elapsed(), "committed");
         self.observe(&StageFact::Committed {
             took: begun.elapsed(),
             outputs,
@@ -70,7 +71,7 @@ impl Stage {
             return Err(StageError::CommitPatience {
                 stage: self.settings.name.clone(),
                 seconds: since.elapsed().as_secs(),
-                source: error,
+                source: Box::new(error),
             });
         }
         if self.failing.is_none() {
@@ -119,7 +120,7 @@ impl Stage {
         Err(StageError::CommitPatience {
             stage: self.settings.name.clone(),
             seconds: self.settings.commit_patience.as_secs(),
-            source: last,
+            source: Box::new(last),
         })
     }
 
@@ -140,13 +141,13 @@ impl Stage {
                 group: kafka.stage_group(&stage),
                 instance: kafka.instance.clone(),
                 stage,
-                source,
+                source: Box::new(source),
             },
             Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced) => {
                 StageError::ProducerFenced {
                     transactional_id: kafka.transactional_id(&stage),
                     stage,
-                    source,
+                    source: Box::new(source),
                 }
             }
             _ => self.failed(action, source),

@@ -23,7 +23,7 @@ pub enum StageError {
         action: String,
         /// The client's error.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// Another process took over the transactional id.
     #[error(
@@ -36,7 +36,7 @@ pub enum StageError {
         transactional_id: String,
         /// The client's error.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// Another process took over the static membership.
     #[error(
@@ -51,7 +51,7 @@ pub enum StageError {
         instance: String,
         /// The client's error.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// Commits kept failing.
     #[error("stage {stage}: no commit succeeded for {seconds} s")]
@@ -62,7 +62,7 @@ pub enum StageError {
         seconds: u64,
         /// The last failure.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// State could not be restored.
     #[error("stage {stage}, partition {partition}: cannot restore: {reason}")]

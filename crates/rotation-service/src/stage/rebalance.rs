@@ -145,7 +145,7 @@ impl Stage {
         NewTask {
             partition,
             position: head.as_ref().map(|_| start),
-            timestamp: None,
+            timestamp: head.as_ref().and_then(|head| head.timestamp),
             parts: restored.state.and_then(|state| state.parts),
             replay: head.map(|head| Replay {
                 until: head.offset,

@@ -90,9 +90,13 @@ impl<'a> Restore<'a> {
     fn durable(&self, partitions: &[i32]) -> Result<Vec<Restored>, StageError> {
         let begun = Instant::now();
         let mut waits = 0_u32;
+        let mut last: Option<StageError> = None;
         loop {
-            let offsets = self.group_offsets(partitions)?;
-            let states = self.states(partitions)?;
+            let read = self
+                .group_offsets(partitions)
+                .and_then(|offsets| Ok((offsets, self.states(partitions)?)));
+            // Why we came again says more than that there was no time left for it.
+            let (offsets, states) = read.map_err(|error| last.take().unwrap_or(error))?;
             let found: Vec<_> = partitions
                 .iter()
                 .map(|partition| (*partition, states.get(partition), offsets.get(partition)))
@@ -107,21 +111,17 @@ impl<'a> Restore<'a> {
                     .collect();
             };
             if begun.elapsed() > AGREEMENT || Instant::now() > self.deadline {
-                if self.settings.allow_data_loss {
-                    tracing::error!(
-                        stage = self.settings.name, partition, reason,
-                        "state and group disagree; going on from the state, as told by allow_data_loss"
-                    );
-                    return found
-                        .into_iter()
-                        .map(|(partition, state, _)| self.starting(partition, state.cloned()))
-                        .collect();
+                if !self.settings.allow_data_loss {
+                    return Err(self.disagreed(partition, reason));
                 }
-                return Err(StageError::Restore {
-                    stage: self.settings.name.clone(),
-                    partition,
-                    reason,
-                });
+                tracing::error!(
+                    stage = self.settings.name, partition, reason,
+                    "state and group disagree; going on from the state, as told by allow_data_loss"
+                );
+                return found
+                    .into_iter()
+                    .map(|(partition, state, _)| self.starting(partition, state.cloned()))
+                    .collect();
             }
             if waits.is_multiple_of(50) {
                 tracing::info!(
@@ -130,7 +130,16 @@ impl<'a> Restore<'a> {
                 );
             }
             waits += 1;
+            last = Some(self.disagreed(partition, reason));
             std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn disagreed(&self, partition: i32, reason: String) -> StageError {
+        StageError::Restore {
+            stage: self.settings.name.clone(),
+            partition,
+            reason,
         }
     }
 
@@ -244,7 +253,7 @@ impl<'a> Restore<'a> {
                 Some(Err(KafkaError::PartitionEOF(_))) => break,
                 Some(Err(error)) if is_passing(&error) => {}
                 Some(Err(error)) => return Err(failed(error)),
-                None => self.in_time(partition, || format!("`{topic}` sends nothing"))?,
+                None => self.in_time(partition, || format!("`{topic}` sends nothing for long"))?,
             }
         }
         self.committed.unassign().map_err(failed)
@@ -365,6 +374,6 @@ fn kafka(settings: &StageSettings, action: &str, source: KafkaError) -> StageErr
     StageError::Kafka {
         stage: settings.name.clone(),
         action: action.to_owned(),
-        source,
+        source: Box::new(source),
     }
 }

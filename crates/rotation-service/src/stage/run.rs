@@ -57,7 +57,7 @@ pub(super) fn failed(settings: &StageSettings, action: &str, source: KafkaError)
     StageError::Kafka {
         stage: settings.name.clone(),
         action: action.to_owned(),
-        source,
+        source: Box::new(source),
     }
 }
 
@@ -204,6 +204,7 @@ impl Stage {
                         && message.offset() >= member.next
                     {
                         member.next = message.offset() + 1;
+                        member.at_end = false;
                         self.batch.push(&message);
                     }
                 }
@@ -308,7 +309,6 @@ impl Stage {
                 last = record.partition;
                 if let Some(member) = self.members.get_mut(last) {
                     member.active = now;
-                    member.at_end = false;
                     member.unanswered = true;
                 }
             }

@@ -22,7 +22,7 @@ pub(super) struct NewTask {
     pub(super) partition: i32,
     /// Next input offset; `None` before the first record.
     pub(super) position: Option<i64>,
-    /// Stamp of the last record before that.
+    /// Stamp of the last record before the last commit; records stepped again end with the same.
     pub(super) timestamp: Option<i64>,
     pub(super) parts: Option<Parts>,
     /// Offset of the last commit and the decisions until then; absent for a task without one.
