@@ -10,6 +10,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
+mod input;
+
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Identifies [`input`].
@@ -20,20 +22,7 @@ pub const CONFIGURATION_SCHEMA: &str = "urn:rotation:schema:configuration:v1";
 
 /// The schema of input records, as [`crate::input::decode`] takes them.
 pub fn input() -> Value {
-    let price = json!({
-        "description": "Price, or value in the series' unit, such as a yield in percent.",
-        "type": "number",
-    });
-    let symbol = json!({
-        "description": "The series, as the configuration names it. Best also the record's key: symbols that no universe names are then passed over unread.",
-        "type": "string",
-        "minLength": 1,
-    });
-    json!({
-        "$schema": DRAFT,
-        "$id": INPUT_SCHEMA,
-        "title": "Input record",
-        "description": "A record of the ticks topic. Other keys than these are passed over.",
+    let schema = json!({
         "type": "object",
         "required": ["time"],
         "properties": {
@@ -45,56 +34,10 @@ pub fn input() -> Value {
                 ],
             },
         },
-        "oneOf": [
-            {
-                "title": "Tick",
-                "description": "An observation of a series.",
-                "required": ["symbol"],
-                "properties": {
-                    "type": { "enum": ["tick", null] },
-                    "symbol": symbol,
-                    "price": price,
-                    "value": price,
-                    "size": {
-                        "description": "Traded quantity.",
-                        "type": ["number", "null"],
-                        "minimum": 0,
-                    },
-                    "seq": {
-                        "description": "The feed's sequence number within the series: a number seen before marks a duplicate.",
-                        "type": ["integer", "null"],
-                        "minimum": 0,
-                        "maximum": u64::MAX,
-                    },
-                    "official": {
-                        "description": "An official closing print.",
-                        "type": ["boolean", "null"],
-                    },
-                },
-                "oneOf": [{ "required": ["price"] }, { "required": ["value"] }],
-            },
-            {
-                "title": "Heartbeat",
-                "description": "Nothing older than its time will come on this partition.",
-                "required": ["type"],
-                "properties": { "type": { "const": "heartbeat" } },
-            },
-            {
-                "title": "Split",
-                "description": "From its time on, prices of the symbol are divided by the ratio.",
-                "required": ["type", "symbol", "ratio"],
-                "properties": {
-                    "type": { "const": "split" },
-                    "symbol": symbol,
-                    "ratio": {
-                        "description": "New shares for an old one; 10 for ten-for-one.",
-                        "type": "number",
-                        "exclusiveMinimum": 0,
-                    },
-                },
-            },
-        ],
-    })
+        "oneOf": [input::tick(), input::heartbeat(), input::split()],
+    });
+    let about = "A record of the ticks topic. Other keys than these are passed over.";
+    headed(INPUT_SCHEMA, "Input record", about, schema)
 }
 
 /// The schema of an alert event's `data`; the event's `dataschema` names it.

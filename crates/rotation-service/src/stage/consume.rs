@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -16,7 +17,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::util::Timeout;
-use rdkafka::TopicPartitionList;
 
 pub(super) type StageConsumer = BaseConsumer<StageContext>;
 
@@ -121,7 +121,11 @@ impl ConsumerContext for StageContext {
             }
             return;
         }
-        let numbers = partitions.elements().iter().map(|each| each.partition()).collect();
+        let numbers = partitions
+            .elements()
+            .iter()
+            .map(|each| each.partition())
+            .collect();
         lock(&self.events).push_back(if assigned {
             Assignment::Assign(numbers)
         } else if consumer.assignment_lost() {

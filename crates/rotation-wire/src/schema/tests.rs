@@ -1,6 +1,5 @@
 use super::*;
 use crate::alerts::AlertEvent;
-use crate::input;
 use jsonschema::{Draft, Validator};
 use std::path::Path;
 
@@ -75,7 +74,7 @@ fn input_records_are_those_that_decode() {
         let value: Value = serde_json::from_str(record).unwrap();
         assert_eq!(validator.is_valid(&value), is_good, "schema: {record}");
         assert_eq!(
-            input::decode(record.as_bytes()).is_ok(),
+            crate::input::decode(record.as_bytes()).is_ok(),
             is_good,
             "decoder: {record}"
         );
