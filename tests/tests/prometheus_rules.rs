@@ -18,6 +18,12 @@ use serde_json::Value;
 /// Metrics that are scraped as `_bucket`, `_sum` and `_count`.
 const HISTOGRAMS: &[&str] = &["rotation_commit_duration_seconds"];
 
+/// Metrics without a series while nothing has gone wrong.
+const UNSEEN: &[&str] = &[
+    "rotation_commit_failures_total",
+    "rotation_lost_records_total",
+];
+
 fn promtool(arguments: &[&str]) {
     let Some(binary) = prometheus::find("promtool") else {
         return;
@@ -204,7 +210,7 @@ fn page(scrape: u64) -> String {
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap();
     let mut text = String::new();
-    for metric in NAMES {
+    for metric in NAMES.iter().filter(|metric| !UNSEEN.contains(&metric.name)) {
         let stages: &[&str] = if metric.labels.contains(&"stage") {
             &["sampler", "universe"]
         } else {

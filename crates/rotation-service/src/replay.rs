@@ -54,6 +54,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
             }
             Ok(report.exit_code().into())
         }
+        Err(error) if error.is_broken_pipe() => Ok(ExitCode::SUCCESS),
         Err(error) => {
             writeln!(err, "error: {}", report::chain(&error))?;
             Ok(error.exit_code().into())

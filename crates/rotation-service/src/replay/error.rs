@@ -48,16 +48,18 @@ pub enum ReplayError {
     },
     /// librdkafka refuses the settings.
     #[error("librdkafka refuses the settings")]
-    Client(#[source] KafkaError),
+    Client(#[source] Box<KafkaError>),
     /// The cluster does not answer.
-    #[error("cannot ask {brokers} for topic {topic}")]
+    #[error("cannot ask {brokers} for topic {topic}{met}")]
     Metadata {
         /// Addresses asked.
         brokers: String,
         /// The topic.
         topic: String,
+        /// What the client met on the way, in parentheses; may be empty.
+        met: String,
         /// Why.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// There is no such topic.
     #[error(
@@ -81,6 +83,12 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
+    /// Whether the reader of the output went away, as `head` does.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The exit code of the command: 2 where what was asked for cannot be done, 3 where Kafka or the output failed.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for the cluster's first answer.
-const ANSWER: Duration = Duration::from_secs(15);
+const ANSWER: Duration = Duration::from_secs(10);
 /// How long a replay that is stopped waits for what is in flight.
 const GRACE: Duration = Duration::from_secs(10);
 /// Slice of a wait: so soon an interruption is noticed.
@@ -51,13 +51,18 @@ impl Topic {
         let reports = Reports::default();
         let producer: BaseProducer<Reports> = client
             .create_with_context(reports.clone())
-            .map_err(ReplayError::Client)?;
+            .map_err(|error| ReplayError::Client(error.into()))?;
         // Asked for all topics, because to be asked for one makes some brokers create it.
         let metadata = producer.client().fetch_metadata(None, ANSWER);
-        let metadata = metadata.map_err(|source| ReplayError::Metadata {
-            brokers: brokers.to_owned(),
-            topic: topic.to_owned(),
-            source,
+        let metadata = metadata.map_err(|source| {
+            // The answer that did not come says less than what librdkafka met on the way.
+            producer.poll(SLICE);
+            ReplayError::Metadata {
+                brokers: brokers.to_owned(),
+                topic: topic.to_owned(),
+                met: reports.met(),
+                source: source.into(),
+            }
         })?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let partitions = found.map_or(0, |found| found.partitions().len());
@@ -169,6 +174,7 @@ impl Topic {
 struct Reports {
     failed: Arc<AtomicU64>,
     first: Arc<Mutex<Option<String>>>,
+    met: Arc<Mutex<Option<String>>>,
 }
 
 impl Reports {
@@ -179,6 +185,13 @@ impl Reports {
     fn first(&self) -> Option<String> {
         let first = self.first.lock();
         first.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first trouble that librdkafka told of, such as a refused connection, for the end of a message.
+    fn met(&self) -> String {
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.as_ref()
+            .map_or_else(String::new, |met| format!(" ({met})"))
     }
 
     fn note(&self, key: Option<&str>, payload: Option<&[u8]>, error: &KafkaError) {
@@ -195,7 +208,12 @@ impl Reports {
     }
 }
 
-impl ClientContext for Reports {}
+impl ClientContext for Reports {
+    fn error(&self, _: KafkaError, reason: &str) {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.get_or_insert_with(|| reason.to_owned());
+    }
+}
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = ();
