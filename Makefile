@@ -40,6 +40,12 @@ lint: rust ## Check formatting and clippy on all targets, warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
+.PHONY: deny
+deny: rust ## Check licences, bans and sources of the dependencies with cargo-deny, where it is installed
+	@cargo deny --version > /dev/null 2>&1 || { \
+	  echo "cargo-deny is not installed: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --locked check
+
 .PHONY: docs
 docs: rust ## Build the API documentation with warnings denied, and run what tests the documents
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

@@ -38,7 +38,9 @@ impl Task for Nothing {
 }
 
 fn main() -> Result<()> {
-    let records: u64 = std::env::args().nth(1).map_or(Ok(1_000_000), |given| given.parse())?;
+    let records: u64 = std::env::args()
+        .nth(1)
+        .map_or(Ok(1_000_000), |given| given.parse())?;
     let trial = Trial::new("floor", PARTITIONS)?.context("no broker")?;
     let messages = (0..records).map(|at| {
         let partition = i32::try_from(at % 2).unwrap_or_default();
@@ -54,8 +56,10 @@ fn main() -> Result<()> {
         let staged = measure(|| stage(&trial, &format!("stage-{round}"), records))?;
         println!(
             "bare {:.0} records/s, {:.2} us CPU/record; stage {:.0} records/s, {:.2} us CPU/record; ratio {:.2}",
-            records as f64 / floor.0, floor.1 / records as f64 * 1e6,
-            records as f64 / staged.0, staged.1 / records as f64 * 1e6,
+            records as f64 / floor.0,
+            floor.1 / records as f64 * 1e6,
+            records as f64 / staged.0,
+            staged.1 / records as f64 * 1e6,
             floor.0 / staged.0
         );
     }
@@ -71,7 +75,12 @@ fn measure(read: impl FnOnce() -> Result<Duration>) -> Result<(f64, f64)> {
 
 fn cpu_seconds() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
     let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
     Ok(ticks / 100.0)
 }
@@ -111,7 +120,9 @@ fn stage(trial: &Trial, name: &str, records: u64) -> Result<Duration> {
     let observer = move |fact: &StageFact| {
         if let StageFact::Consumed { records: more } = fact {
             let now = Instant::now();
-            let mut times = times.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut times = times
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             times.0.get_or_insert(now);
             if counted.fetch_add(*more as u64, Ordering::SeqCst) + *more as u64 >= records {
                 times.1 = Some(now);
@@ -120,8 +131,16 @@ fn stage(trial: &Trial, name: &str, records: u64) -> Result<Duration> {
         }
     };
     let factory: TaskFactory = Box::new(|_| Box::new(Nothing(0)));
-    run(&settings, factory, Arc::new(observer), Arc::new(Liveness::default()), &stop)?;
-    let times = *begun.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    run(
+        &settings,
+        factory,
+        Arc::new(observer),
+        Arc::new(Liveness::default()),
+        &stop,
+    )?;
+    let times = *begun
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     match times {
         (Some(first), Some(last)) => Ok(last.duration_since(first)),
         _ => anyhow::bail!("the stage ended before it had read everything"),

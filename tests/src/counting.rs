@@ -5,22 +5,25 @@
 //! does not.
 
 use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::thread::JoinHandle;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rotation_service::config::Topics;
 use rotation_service::kafka::KafkaSettings;
 use rotation_service::stage::{
-    Idle, InputRecord, Liveness, Outbox, StageError, StageFact, StageSettings, StopSignal, Task,
-    TaskFactory, run,
+    Idle, InputRecord, Liveness, Outbox, StageFact, StageSettings, StopSignal, Task, TaskFactory,
+    run,
 };
 
 use crate::broker::{Broker, Topic, unique};
+
+mod members;
+
+pub use members::{Killed, Running};
 
 /// Index of the topic that gets every record with its count.
 pub const FORWARDED: usize = 0;
@@ -97,7 +100,10 @@ impl Task for Counting {
 
     fn idle(&mut self, idle: Idle, out: &mut Outbox) {
         self.idles += 1;
-        self.say(&format!("idle {} {}", self.idles, idle.now >= idle.last), out);
+        self.say(
+            &format!("idle {} {}", self.idles, idle.now >= idle.last),
+            out,
+        );
     }
 
     fn empty(&mut self, out: &mut Outbox) {
@@ -179,7 +185,8 @@ impl Trial {
         };
         let name = unique(prefix);
         let topic = |what: &str| format!("{name}.{what}");
-        let (input, forwarded, sums, state) = (topic("in"), topic("out"), topic("sums"), topic("state"));
+        let (input, forwarded, sums, state) =
+            (topic("in"), topic("out"), topic("sums"), topic("state"));
         let compacted: &[(&str, &str)] = &[("cleanup.policy", "compact")];
         let topics: [Topic<'_>; 4] = [
             (&input, partitions, &[]),
@@ -228,10 +235,18 @@ impl Trial {
     ///
     /// When the broker refuses.
     pub fn put(&self, records: u64) -> Result<()> {
-        let mut put = self.put.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut put = self
+            .put
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let messages = (*put..*put + records).map(|at| {
             let partition = i32::try_from(at % 5).unwrap_or_default() % self.partitions;
-            (Some(partition), format!("key-{}", at % 7), format!("record {at}"), None)
+            (
+                Some(partition),
+                format!("key-{}", at % 7),
+                format!("record {at}"),
+                None,
+            )
         });
         self.broker.produce(&self.topic("in"), messages)?;
         *put += records;
@@ -241,7 +256,10 @@ impl Trial {
     /// Number of records put in.
     #[must_use]
     pub fn total(&self) -> u64 {
-        *self.put.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self
+            .put
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Waits until the group has committed the end of every partition of the input.
@@ -255,7 +273,10 @@ impl Trial {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let committed = self.broker.committed(&group, &self.topic("in"))?;
-            if ends.iter().all(|(partition, end)| committed.get(partition) == Some(end)) {
+            if ends
+                .iter()
+                .all(|(partition, end)| committed.get(partition) == Some(end))
+            {
                 return Ok(());
             }
             ensure!(
@@ -293,10 +314,11 @@ impl Trial {
                 .or_default();
             *count += 1;
             let payload = record.payload.unwrap_or_default();
-            expected
-                .entry(record.partition)
-                .or_default()
-                .push(line(record.offset, *count, &payload));
+            expected.entry(record.partition).or_default().push(line(
+                record.offset,
+                *count,
+                &payload,
+            ));
         }
         let mut found: BTreeMap<i32, Vec<String>> = BTreeMap::new();
         for record in self.broker.read_committed(&self.topic("out"))? {
@@ -305,7 +327,10 @@ impl Trial {
         }
         for (partition, expected) in &expected {
             let found = found.remove(partition).unwrap_or_default();
-            let differs = expected.iter().zip(&found).position(|(left, right)| left != right);
+            let differs = expected
+                .iter()
+                .zip(&found)
+                .position(|(left, right)| left != right);
             ensure!(
                 differs.is_none() && expected.len() == found.len(),
                 "partition {partition}: {} records expected, {} found, first difference at {differs:?}: expected {:?}, found {:?}",
@@ -315,14 +340,21 @@ impl Trial {
                 differs.map(|at| &found[at]),
             );
         }
-        ensure!(found.is_empty(), "records in partitions without input: {found:?}");
+        ensure!(
+            found.is_empty(),
+            "records in partitions without input: {found:?}"
+        );
         let mut sum = 0;
         for said in self.said()? {
             if let Some(count) = said.strip_prefix("sum ") {
                 sum += count.parse::<u64>().context("a sum")?;
             }
         }
-        ensure!(sum == self.total(), "sums add up to {sum}, expected {}", self.total());
+        ensure!(
+            sum == self.total(),
+            "sums add up to {sum}, expected {}",
+            self.total()
+        );
         Ok(())
     }
 
@@ -354,7 +386,13 @@ impl Trial {
                     .push(fact.clone());
             };
             std::thread::spawn(move || {
-                run(&settings, Counting::factory(), Arc::new(observer), liveness, &stop)
+                run(
+                    &settings,
+                    Counting::factory(),
+                    Arc::new(observer),
+                    liveness,
+                    &stop,
+                )
             })
         };
         Running {
@@ -363,101 +401,5 @@ impl Trial {
             facts,
             thread,
         }
-    }
-}
-
-/// A member in a process of its own; killed at the latest when dropped.
-pub struct Killed(Child);
-
-impl Killed {
-    /// Kills it as `kill -9` does, and waits for its end.
-    ///
-    /// # Errors
-    ///
-    /// When it had ended by itself before.
-    pub fn kill(mut self) -> Result<()> {
-        let ended = self.0.try_wait()?;
-        ensure!(ended.is_none(), "the stage ended by itself: {ended:?}");
-        self.0.kill()?;
-        self.0.wait()?;
-        Ok(())
-    }
-
-    /// Asks it to stop and waits for its end.
-    ///
-    /// # Errors
-    ///
-    /// When it fails.
-    pub fn stop(mut self) -> Result<()> {
-        drop(self.0.stdin.take());
-        let status = self.0.wait()?;
-        ensure!(status.success(), "the stage ended with {status}");
-        Ok(())
-    }
-}
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A member that runs in this process.
-pub struct Running {
-    stop: StopSignal,
-    /// Whether it is alive and ready.
-    pub liveness: Arc<Liveness>,
-    facts: Arc<Mutex<Vec<StageFact>>>,
-    thread: JoinHandle<Result<(), StageError>>,
-}
-
-impl Running {
-    /// What it has told so far.
-    #[must_use]
-    pub fn facts(&self) -> Vec<StageFact> {
-        self.facts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Waits until something holds of it, or it has ended, or half a minute is over.
-    ///
-    /// # Errors
-    ///
-    /// In the latter cases.
-    pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !holds(self) {
-            ensure!(!self.thread.is_finished(), "the stage ended before {what}");
-            ensure!(Instant::now() < deadline, "not {what} within 30 s");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
-    }
-
-    /// Stops it and returns how it ended.
-    ///
-    /// # Errors
-    ///
-    /// When it does not end by itself, or its thread panicked.
-    pub fn stop(self) -> Result<Result<(), StageError>> {
-        self.stop.store(true, Ordering::SeqCst);
-        self.join()
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    ///
-    /// When it does not end within a minute, or its thread panicked.
-    pub fn join(self) -> Result<Result<(), StageError>> {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !self.thread.is_finished() {
-            ensure!(Instant::now() < deadline, "the stage does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.thread.join().map_err(|_| anyhow::anyhow!("the stage's thread panicked"))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`broker`]: Apache Kafka, started on loopback, and small helpers to fill and read topics
 //! - [`prometheus`]: Prometheus, started on loopback, and the expressions of the shipped panels and rules
+//! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
 //! - [`counting`]: a task to try stages with
 //! - [`skipped`]: how a test that lacks something says so
@@ -10,6 +11,7 @@
 pub mod broker;
 pub mod leashed;
 pub mod prometheus;
+pub mod service;
 pub mod counting;
 pub mod skipped;
 pub mod workspace;

@@ -143,10 +143,7 @@ fn an_open_transaction_ends_what_is_read() {
     broker
         .produce(&topic, [(Some(0), "", "after", None)])
         .unwrap();
-    assert_eq!(
-        payloads(&broker.read_committed(&topic).unwrap()),
-        ["before"]
-    );
+    assert_eq!(payloads(&broker.read_stable(&topic).unwrap()), ["before"]);
 
     producer.commit_transaction(PATIENCE).unwrap();
     assert_eq!(

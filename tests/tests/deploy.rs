@@ -4,6 +4,8 @@
 
 use std::fs;
 
+use clap::Parser;
+use rotation_service::cli::Cli;
 use rotation_tests::workspace;
 use serde_json::Value;
 
@@ -98,6 +100,19 @@ fn the_prometheus_of_compose_scrapes_the_port_that_rotation_listens_on() {
     let target = &scrape["scrape_configs"][0]["static_configs"][0]["targets"][0];
     assert_eq!(target.as_str().unwrap(), format!("rotation:{port}"));
     assert!(read("deploy/Containerfile").contains(&format!("http://127.0.0.1:{port}/healthz")));
+}
+
+#[test]
+fn rotation_understands_the_command_of_compose() {
+    let services = services();
+    let (_, rotation) = services
+        .iter()
+        .find(|(name, _)| name == "rotation")
+        .unwrap();
+    let command = strings(&rotation["command"]);
+    assert_eq!(command[0], "run");
+    Cli::try_parse_from(["rotation"].iter().chain(&command)).unwrap();
+    assert!(Cli::try_parse_from(["rotation", "run", "--no-such-flag"]).is_err());
 }
 
 /// What stands between two texts, the first time.

@@ -10,45 +10,19 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use rotation_service::metrics::NAMES;
 use rotation_tests::prometheus::{self, Prometheus, Source, all_expressions, rule_files};
 use rotation_tests::workspace;
 use serde_json::Value;
 
-const METRICS: &[(&str, &[&str])] = &[
-    ("rotation_build_info", &["version", "commit"]),
-    ("rotation_records_consumed_total", &["stage", "partition"]),
-    ("rotation_ticks_accepted_total", &["universe"]),
-    ("rotation_ticks_dropped_total", &["universe", "code"]),
-    ("rotation_bars_total", &["universe", "clock"]),
-    ("rotation_sections_total", &["universe", "rule"]),
-    (
-        "rotation_alerts_total",
-        &["universe", "rule", "state", "severity"],
-    ),
-    ("rotation_rule_reading", &["universe", "rule"]),
-    ("rotation_rule_distance", &["universe", "rule"]),
-    ("rotation_rule_threshold", &["universe", "rule"]),
-    ("rotation_open_episodes", &["universe", "rule"]),
-    ("rotation_horizon_seconds", &["universe"]),
-    ("rotation_horizon_lag_seconds", &["universe"]),
-    (
-        "rotation_source_horizon_seconds",
-        &["universe", "partition"],
-    ),
-    ("rotation_consumer_lag", &["stage", "partition"]),
-    ("rotation_commit_duration_seconds", &["stage"]),
-    ("rotation_commits_total", &["stage"]),
-    ("rotation_commit_failures_total", &["stage", "code"]),
-    ("rotation_dead_letters_total", &["code"]),
-    ("rotation_rebalances_total", &["stage", "event"]),
-    ("rotation_assigned_partitions", &["stage"]),
-    ("rotation_restore_seconds", &["stage"]),
-    ("rotation_series_last", &["universe", "series"]),
-    ("rotation_process_resident_memory_bytes", &[]),
-    ("rotation_process_start_time_seconds", &[]),
-];
-
+/// Metrics that are scraped as `_bucket`, `_sum` and `_count`.
 const HISTOGRAMS: &[&str] = &["rotation_commit_duration_seconds"];
+
+/// Metrics without a series while nothing has gone wrong.
+const UNSEEN: &[&str] = &[
+    "rotation_commit_failures_total",
+    "rotation_lost_records_total",
+];
 
 fn promtool(arguments: &[&str]) {
     let Some(binary) = prometheus::find("promtool") else {
@@ -114,7 +88,7 @@ fn names(expression: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_metric_asked_for_exists() {
-    let mut known: BTreeSet<String> = METRICS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut known: BTreeSet<String> = NAMES.iter().map(|metric| metric.name.to_owned()).collect();
     for histogram in HISTOGRAMS {
         assert!(known.remove(*histogram));
         known.extend(["_bucket", "_sum", "_count"].map(|part| format!("{histogram}{part}")));
@@ -144,19 +118,19 @@ fn every_metric_is_on_the_dashboard_or_in_a_rule() {
         .iter()
         .flat_map(|found| names(&found.expression))
         .collect();
-    for (metric, _) in METRICS {
+    for metric in NAMES {
         let shown = asked
             .iter()
-            .any(|name| name.strip_suffix("_bucket").unwrap_or(name) == *metric);
-        assert!(shown, "{metric} is shown nowhere");
+            .any(|name| name.strip_suffix("_bucket").unwrap_or(name) == metric.name);
+        assert!(shown, "{} is shown nowhere", metric.name);
     }
 }
 
 #[test]
 fn every_label_named_exists() {
-    let known: BTreeSet<&str> = METRICS
+    let known: BTreeSet<&str> = NAMES
         .iter()
-        .flat_map(|(_, labels)| labels.iter().copied())
+        .flat_map(|metric| metric.labels.iter().copied())
         .chain(["le", "instance"])
         .collect();
     for found in all_expressions().unwrap() {
@@ -230,42 +204,33 @@ fn the_dashboard_is_well_formed() {
     }
 }
 
-/// One page of metrics as the service would show it after `scrape` seconds of work.
+/// One page of metrics as two stages would show it after `scrape` seconds of work.
 fn page(scrape: u64) -> String {
-    let now = SystemTime::now()
+    let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+        .unwrap();
     let mut text = String::new();
-    for (name, labels) in METRICS {
-        let value = |label: &str| if label == "stage" { "sampler" } else { "one" };
-        for stage in ["sampler", "universe"] {
-            let labels: Vec<String> = labels
+    for metric in NAMES.iter().filter(|metric| !UNSEEN.contains(&metric.name)) {
+        let stages: &[&str] = if metric.labels.contains(&"stage") {
+            &["sampler", "universe"]
+        } else {
+            &[""]
+        };
+        for stage in stages {
+            let value = |label: &str| if label == "stage" { stage } else { "one" };
+            let labels: Vec<String> = metric
+                .labels
                 .iter()
-                .map(|label| {
-                    format!(
-                        "{label}=\"{}\"",
-                        if *label == "stage" {
-                            stage
-                        } else {
-                            value(label)
-                        }
-                    )
-                })
+                .map(|label| format!("{label}=\"{}\"", value(label)))
                 .collect();
-            let list = labels.join(",");
-            if HISTOGRAMS.contains(name) {
-                writeln!(text, "{name}_bucket{{{list},le=\"1\"}} {scrape}").unwrap();
-                writeln!(text, "{name}_bucket{{{list},le=\"+Inf\"}} {scrape}").unwrap();
-                writeln!(text, "{name}_sum{{{list}}} {scrape}").unwrap();
-                writeln!(text, "{name}_count{{{list}}} {scrape}").unwrap();
+            let (name, labels) = (metric.name, labels.join(","));
+            if HISTOGRAMS.contains(&name) {
+                writeln!(text, "{name}_bucket{{{labels},le=\"1\"}} {scrape}").unwrap();
+                writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {scrape}").unwrap();
             } else if name.ends_with("_total") {
-                writeln!(text, "{name}{{{list}}} {scrape}").unwrap();
+                writeln!(text, "{name}{{{labels}}} {scrape}").unwrap();
             } else {
-                writeln!(text, "{name}{{{list}}} {now}").unwrap();
-            }
-            if !list.contains("stage") {
-                break;
+                writeln!(text, "{name}{{{labels}}} {}", since.as_secs()).unwrap();
             }
         }
     }

@@ -36,7 +36,10 @@ fn idleness_is_told_where_everything_was_read_and_is_counted_through_restarts() 
     producer.init_transactions(PATIENCE)?;
     producer.begin_transaction()?;
     let input = trial.topic("in");
-    let record = BaseRecord::to(&input).partition(0).key("key").payload("payload");
+    let record = BaseRecord::to(&input)
+        .partition(0)
+        .key("key")
+        .payload("payload");
     producer.send(record).map_err(|(error, _)| error)?;
     producer.commit_transaction(PATIENCE)?;
     for _ in 0..3 {
@@ -47,9 +50,17 @@ fn idleness_is_told_where_everything_was_read_and_is_counted_through_restarts() 
     }
     let said = trial.said()?;
     let empty = said.iter().filter(|said| *said == "empty").count();
-    assert_eq!(empty, 1, "the empty partition is told once, and that is restored: {said:?}");
-    let told: Vec<&String> = said.iter().filter(|said| said.starts_with("idle")).collect();
-    let expected: Vec<String> = (1..=told.len()).map(|at| format!("idle {at} true")).collect();
+    assert_eq!(
+        empty, 1,
+        "the empty partition is told once, and that is restored: {said:?}"
+    );
+    let told: Vec<&String> = said
+        .iter()
+        .filter(|said| said.starts_with("idle"))
+        .collect();
+    let expected: Vec<String> = (1..=told.len())
+        .map(|at| format!("idle {at} true"))
+        .collect();
     assert!(told.len() >= 6, "{said:?}");
     assert_eq!(told, expected.iter().collect::<Vec<_>>());
     Ok(())
@@ -69,7 +80,11 @@ fn a_partition_with_records_to_come_is_not_idle() -> Result<()> {
     let mut last = begun;
     while begun.elapsed() < Duration::from_secs(6) {
         trial.put(1)?;
-        anyhow::ensure!(last.elapsed() < Duration::from_secs(2), "a record took {:?} to put", last.elapsed());
+        anyhow::ensure!(
+            last.elapsed() < Duration::from_secs(2),
+            "a record took {:?} to put",
+            last.elapsed()
+        );
         last = Instant::now();
     }
     assert_eq!(idles(&stage), 0);
@@ -99,7 +114,12 @@ fn records_deleted_before_they_were_read_are_an_error_unless_allowed() -> Result
     trial.put(100)?;
     delete_records(&trial, 150)?;
     let ended = trial.start(trial.settings("one")).join()?;
-    let Err(StageError::DataLoss { next: 100, low: 150, .. }) = ended else {
+    let Err(StageError::DataLoss {
+        next: 100,
+        low: 150,
+        ..
+    }) = ended
+    else {
         anyhow::bail!("expected a loss of 100 to 150, found {ended:?}");
     };
     let mut settings = trial.settings("one");
@@ -140,9 +160,15 @@ fn offsets_reset_by_someone_else_are_an_error() -> Result<()> {
         .context("the group is empty, so its offsets can be set")?;
     let mut settings = trial.settings("one");
     settings.restore_timeout = Duration::from_secs(2);
-    let error = trial.start(settings).join()?.expect_err("state and group disagree");
+    let error = trial
+        .start(settings)
+        .join()?
+        .expect_err("state and group disagree");
     let text = error.to_string();
     assert!(matches!(error, StageError::Restore { .. }), "{error:?}");
-    assert!(text.contains("offset 100") && text.contains("offset 10"), "{text}");
+    assert!(
+        text.contains("offset 100") && text.contains("offset 10"),
+        "{text}"
+    );
     Ok(())
 }

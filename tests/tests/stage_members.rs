@@ -9,9 +9,7 @@ use rotation_tests::counting::{Running, Trial};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stage-trial");
 
 fn rebalances(stage: &Running, wanted: RebalanceKind) -> usize {
-    let of_kind = |fact: &&StageFact| {
-        matches!(fact, StageFact::Rebalanced { kind, partitions } if *kind == wanted && *partitions > 0)
-    };
+    let of_kind = |fact: &&StageFact| matches!(fact, StageFact::Rebalanced { kind, partitions } if *kind == wanted && *partitions > 0);
     stage.facts().iter().filter(of_kind).count()
 }
 
@@ -31,24 +29,32 @@ fn tasks_move_to_a_new_member_and_back() -> Result<()> {
         return Ok(());
     };
     let one = trial.start(trial.settings("one"));
-    put_until(&trial, || one.liveness.assigned() == 4 && one.liveness.ready())?;
+    put_until(&trial, || {
+        one.liveness.assigned() == 4 && one.liveness.ready()
+    })?;
     let two = trial.start(trial.settings("two"));
     put_until(&trial, || {
         one.liveness.assigned() == 2 && two.liveness.assigned() == 2 && two.liveness.ready()
     })?;
     let three = trial.start(trial.settings("three"));
-    put_until(&trial, || three.liveness.assigned() > 0 && three.liveness.ready())?;
+    put_until(&trial, || {
+        three.liveness.assigned() > 0 && three.liveness.ready()
+    })?;
     // Stopped members leave the group, so that the others need not wait for their session to time out.
     let before = std::time::Instant::now();
     one.stop()??;
-    put_until(&trial, || two.liveness.assigned() + three.liveness.assigned() == 4)?;
+    put_until(&trial, || {
+        two.liveness.assigned() + three.liveness.assigned() == 4
+    })?;
     assert!(
         before.elapsed() < Duration::from_secs(5),
         "the others took over after {:?}, as if the member had not left",
         before.elapsed()
     );
     two.stop()??;
-    put_until(&trial, || three.liveness.assigned() == 4 && three.liveness.ready())?;
+    put_until(&trial, || {
+        three.liveness.assigned() == 4 && three.liveness.ready()
+    })?;
     trial.await_end()?;
     assert_eq!(rebalances(&three, RebalanceKind::Lost), 0);
     three.stop()??;
@@ -84,8 +90,16 @@ fn a_revoked_task_commits_before_it_goes() -> Result<()> {
     // Nothing is stepped again: the revoke committed all of it.
     trial.await_end()?;
     let failed = |fact: &StageFact| matches!(fact, StageFact::CommitFailed { .. });
-    let failures: Vec<_> = one.facts().into_iter().filter(|fact| failed(fact)).collect();
-    assert_eq!(failures, [], "a cooperative revoke is served under the new generation");
+    let failures: Vec<_> = one
+        .facts()
+        .into_iter()
+        .filter(|fact| failed(fact))
+        .collect();
+    assert_eq!(
+        failures,
+        [],
+        "a cooperative revoke is served under the new generation"
+    );
     one.stop()??;
     two.stop()??;
     trial.check()
@@ -100,7 +114,9 @@ fn another_member_takes_over_from_one_that_was_killed() -> Result<()> {
     trial.put(2_000)?;
     trial.await_end()?;
     let two = trial.start(trial.settings("two"));
-    put_until(&trial, || two.liveness.assigned() == 1 && two.liveness.ready())?;
+    put_until(&trial, || {
+        two.liveness.assigned() == 1 && two.liveness.ready()
+    })?;
     killed.kill()?;
     trial.put(500)?;
     // After its session, and its transaction if one was open, have timed out.
@@ -118,7 +134,9 @@ fn a_second_process_of_the_same_name_ends_the_first() -> Result<()> {
     trial.put(100)?;
     trial.await_end()?;
     let two = trial.start(trial.settings("same"));
-    two.until("ready", |stage| stage.liveness.assigned() == 1 && stage.liveness.ready())?;
+    two.until("ready", |stage| {
+        stage.liveness.assigned() == 1 && stage.liveness.ready()
+    })?;
     trial.put(500)?;
     trial.await_end()?;
     let error = one.join()?.expect_err("the first is fenced");

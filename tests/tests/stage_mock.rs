@@ -23,13 +23,19 @@ fn a_stage_runs_on_the_embedded_cluster() -> Result<()> {
         .create()?;
     for at in 0..2_000 {
         let payload = format!("record {at}");
-        let record = BaseRecord::to("mock.in").key("key").payload(&payload).partition(at % 2);
+        let record = BaseRecord::to("mock.in")
+            .key("key")
+            .payload(&payload)
+            .partition(at % 2);
         producer.send(record).map_err(|(error, _)| error)?;
     }
     producer.flush(Duration::from_secs(10))?;
     let mut settings = settings(&brokers, "mock", "one");
     settings.state_mode = StateMode::Ephemeral;
-    settings.kafka.properties.insert("fetch.wait.max.ms".to_owned(), "2".to_owned());
+    settings
+        .kafka
+        .properties
+        .insert("fetch.wait.max.ms".to_owned(), "2".to_owned());
     let stop = Arc::new(AtomicBool::new(false));
     let outputs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&outputs);
@@ -41,7 +47,13 @@ fn a_stage_runs_on_the_embedded_cluster() -> Result<()> {
     let ended = Arc::clone(&stop);
     let stage = std::thread::spawn(move || {
         let liveness = Arc::new(Liveness::default());
-        run(&settings, Counting::factory(), Arc::new(observer), liveness, &ended)
+        run(
+            &settings,
+            Counting::factory(),
+            Arc::new(observer),
+            liveness,
+            &ended,
+        )
     });
     let deadline = Instant::now() + Duration::from_secs(20);
     while outputs.load(Ordering::SeqCst) < 2_000 && !stage.is_finished() {
@@ -51,6 +63,10 @@ fn a_stage_runs_on_the_embedded_cluster() -> Result<()> {
     let stopping = Instant::now();
     stop.store(true, Ordering::SeqCst);
     stage.join().expect("the stage does not panic")?;
-    ensure!(stopping.elapsed() < Duration::from_secs(10), "stopping took {:?}", stopping.elapsed());
+    ensure!(
+        stopping.elapsed() < Duration::from_secs(10),
+        "stopping took {:?}",
+        stopping.elapsed()
+    );
     Ok(())
 }

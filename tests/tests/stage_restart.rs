@@ -34,7 +34,7 @@ fn a_clean_run_puts_out_everything_once() -> Result<()> {
     // Committing with messages in flight would wait 100 ms in the client's flush, each time.
     let fastest = commits(&stage).into_iter().min();
     assert!(
-        fastest.is_some_and(|took| took < Duration::from_millis(80)),
+        fastest.is_some_and(|took| took < Duration::from_millis(100)),
         "the fastest commit took {fastest:?}"
     );
     stage.stop()??;

@@ -4,6 +4,8 @@
 //! policy turns what they find into episodes of an [`alert`]. No I/O, no clock, no threads: time is an argument,
 //! and the same input gives the same output, byte for byte.
 
+#![deny(clippy::iter_over_hash_type)]
+
 pub mod alert;
 pub mod calendar;
 pub mod clock;

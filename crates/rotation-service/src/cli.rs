@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{backtest, config, demo, run, tail};
+use crate::{backtest, config, demo, replay, run, tail};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,6 +31,8 @@ enum Command {
     Check(CheckArgs),
     /// Follow the alert topic, one readable line an event.
     Tail(tail::Args),
+    /// Put market data files on the ticks topic.
+    Replay(replay::ReplayArgs),
     /// Run the rules over files: no Kafka, the same engine, the same alerts.
     Backtest(backtest::Args),
     /// Print a JSON Schema.
@@ -81,6 +83,7 @@ impl Cli {
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),
             Command::Tail(args) => tail::run(&args),
+            Command::Replay(args) => replay::run(&args),
             Command::Check(args) => {
                 let config = config::Config::load(&args.file)?;
                 write!(out, "{}", config::describe(&config))?;
@@ -89,7 +92,8 @@ impl Cli {
             Command::Backtest(args) => backtest::run(&args, &mut out.lock()),
             Command::Schema(args) => {
                 let schema = match args.what {
-                    SchemaOf::Input | SchemaOf::Alert => config::schema(),
+                    SchemaOf::Input => rotation_wire::schema::input(),
+                    SchemaOf::Alert => rotation_wire::schema::alert(),
                     SchemaOf::Config => config::schema(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;

@@ -19,24 +19,54 @@ const RESERVED: &[(&str, &str)] = &[
     ("metadata.broker.list", "set [kafka] brokers instead"),
     ("group.id", "set [kafka] group instead"),
     ("group.instance.id", "set the instance name instead"),
-    ("group.protocol", "commits are fenced by the classic protocol's generations"),
-    ("partition.assignment.strategy", "tasks move one by one under cooperative-sticky"),
-    ("transactional.id", "it is made of group, stage and instance, so that a restart fences its predecessor"),
+    (
+        "group.protocol",
+        "commits are fenced by the classic protocol's generations",
+    ),
+    (
+        "partition.assignment.strategy",
+        "tasks move one by one under cooperative-sticky",
+    ),
+    (
+        "transactional.id",
+        "it is made of group, stage and instance, so that a restart fences its predecessor",
+    ),
     ("enable.idempotence", "transactions need it"),
     ("acks", "transactions need all"),
     ("request.required.acks", "transactions need all"),
     ("max.in.flight", "transactions bound it"),
-    ("max.in.flight.requests.per.connection", "transactions bound it"),
-    ("message.timeout.ms", "it follows from transaction.timeout.ms"),
-    ("delivery.timeout.ms", "it follows from transaction.timeout.ms"),
+    (
+        "max.in.flight.requests.per.connection",
+        "transactions bound it",
+    ),
+    (
+        "message.timeout.ms",
+        "it follows from transaction.timeout.ms",
+    ),
+    (
+        "delivery.timeout.ms",
+        "it follows from transaction.timeout.ms",
+    ),
     ("linger.ms", "a commit waits for every message in flight"),
-    ("queue.buffering.max.ms", "a commit waits for every message in flight"),
+    (
+        "queue.buffering.max.ms",
+        "a commit waits for every message in flight",
+    ),
     ("partitioner", "series would change their partition"),
-    ("enable.auto.commit", "offsets are committed with the outputs"),
-    ("enable.auto.offset.store", "offsets are committed with the outputs"),
+    (
+        "enable.auto.commit",
+        "offsets are committed with the outputs",
+    ),
+    (
+        "enable.auto.offset.store",
+        "offsets are committed with the outputs",
+    ),
     ("auto.offset.reset", "records would be skipped in silence"),
     ("isolation.level", "aborted records would be read"),
-    ("enable.partition.eof", "idleness is decided by the end of the partition"),
+    (
+        "enable.partition.eof",
+        "idleness is decided by the end of the partition",
+    ),
     ("test.mock.num.brokers", "it replaces the brokers"),
 ];
 
@@ -226,7 +256,10 @@ mod tests {
             assert_eq!(refused.name, *name);
         }
         let topic_level = settings(&[("topic.auto.offset.reset", "latest")]).check();
-        assert!(topic_level.is_err(), "a prefix must not get around the check");
+        assert!(
+            topic_level.is_err(),
+            "a prefix must not get around the check"
+        );
     }
 
     #[test]
@@ -239,7 +272,11 @@ mod tests {
         settings.check().unwrap();
         let consumer = settings.stage_consumer("sampler");
         let producer = settings.stage_producer("sampler");
-        for config in [&consumer, &producer, &settings.state_reader("sampler", "read_committed")] {
+        for config in [
+            &consumer,
+            &producer,
+            &settings.state_reader("sampler", "read_committed"),
+        ] {
             assert_eq!(config.get("security.protocol"), Some("SSL"));
             assert_eq!(config.get("bootstrap.servers"), Some("a:1,b:2"));
         }

@@ -14,6 +14,7 @@ pub mod files;
 pub mod http;
 pub mod kafka;
 pub mod metrics;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod stage;

@@ -25,6 +25,7 @@ pub mod task;
 mod batch;
 mod commit;
 mod consume;
+mod deliveries;
 mod error;
 mod idle;
 mod members;
@@ -33,6 +34,7 @@ mod restore;
 mod run;
 mod stop;
 mod transact;
+mod trouble;
 mod worker;
 
 pub use error::StageError;

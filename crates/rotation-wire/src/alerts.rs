@@ -168,7 +168,7 @@ fn push_percent_encoded(out: &mut String, segment: &str) {
     for byte in segment.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             _ => out.extend([
                 '%',

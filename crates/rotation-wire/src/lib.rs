@@ -8,13 +8,15 @@
 //! - [`state`]: heads and snapshots on the compacted state topic, CBOR.
 //! - [`dead_letter`]: the headers that a refused record carries.
 //! - [`partition`]: which partition a key belongs to, as the Java client has it.
-//! - [`schema`]: JSON Schemas of the above and of the configuration, and digests of rules.
+//! - [`schema`]: JSON Schemas of input records, alerts and the configuration.
+//! - [`digest`]: versions of rules.
 
 pub mod alerts;
 pub mod bars;
 pub mod dead_letter;
+pub mod digest;
 pub mod input;
 pub mod partition;
-// pub mod schema;
-// pub mod state;
+pub mod schema;
+pub mod state;
 mod text;

@@ -14,6 +14,9 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::{ANSWER, Broker};
 
+/// Pause between two looks at the broker.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// A record as a consumer sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -108,75 +111,130 @@ impl Broker {
         Ok(sent)
     }
 
-    /// Reads every partition of a topic under `read_committed`, from its beginning to the last stable offset at the
-    /// time of the call; by partition, then offset.
+    /// Reads every partition of a topic under `read_committed`, from its beginning to its end at the time of the call;
+    /// by partition, then offset.
+    ///
+    /// Waits for the transactions that are open then. So what was committed before is read: the broker answers a
+    /// commit before it has written the markers, and until then the records are not to be seen.
+    ///
+    /// # Errors
+    ///
+    /// When the topic is unknown, a transaction stays open, or nothing comes for a while before the end is reached.
+    pub fn read_committed(&self, topic: &str) -> Result<Vec<Record>> {
+        let uncommitted: BaseConsumer = self
+            .config()
+            .set("isolation.level", "read_uncommitted")
+            .create()?;
+        let partitions = self.partitions(topic)?;
+        let ends = ends(&uncommitted, topic, &partitions)?;
+        let committed = self.committed_reader()?;
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let stable = self::ends(&committed, topic, &partitions)?;
+            let reached =
+                |(partition, end)| stable.get(partition).is_some_and(|stable| stable >= end);
+            if ends.iter().all(reached) {
+                return read(&committed, topic, stable);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "a transaction on {topic} is open for {ANSWER:?}: ends {ends:?}, stable {stable:?}"
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Reads what a `read_committed` subscriber could have read by now: up to the last stable offset, which is where
+    /// the first open transaction begins.
     ///
     /// # Errors
     ///
     /// When the topic is unknown, or nothing comes for a while before the end is reached.
-    pub fn read_committed(&self, topic: &str) -> Result<Vec<Record>> {
-        let consumer: BaseConsumer = self
+    pub fn read_stable(&self, topic: &str) -> Result<Vec<Record>> {
+        let committed = self.committed_reader()?;
+        let stable = ends(&committed, topic, &self.partitions(topic)?)?;
+        read(&committed, topic, stable)
+    }
+
+    fn committed_reader(&self) -> Result<BaseConsumer> {
+        let consumer = self
             .config()
-            .set("group.id", super::unique("read-committed"))
+            .set("group.id", super::unique("reader"))
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .create()?;
-        let mut unread = stable_ends(&consumer, topic, &self.partitions(topic)?)?;
-        let mut assignment = TopicPartitionList::new();
-        for &partition in unread.keys() {
-            assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
-        }
-        consumer.assign(&assignment)?;
-
-        let mut records = Vec::new();
-        let mut deadline = Instant::now() + ANSWER;
-        while !unread.is_empty() {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => {
-                    deadline = Instant::now() + ANSWER;
-                    let (partition, offset) = (message.partition(), message.offset());
-                    let Some(&end) = unread.get(&partition) else {
-                        continue;
-                    };
-                    if offset < end {
-                        records.push(Record::from(&message));
-                    }
-                    // Control markers have offsets but are not delivered: without more records the end of the
-                    // partition is told by an event, below.
-                    if offset + 1 >= end {
-                        unread.remove(&partition);
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    unread.remove(&partition);
-                }
-                Some(Err(error)) => {
-                    return Err(error).with_context(|| format!("cannot read {topic}"));
-                }
-                None if Instant::now() > deadline => {
-                    bail!(
-                        "nothing from {topic} for {ANSWER:?}; {} records read, not at the end of {unread:?}",
-                        records.len()
-                    );
-                }
-                None => {}
-            }
-        }
-        records.sort_by_key(|record| (record.partition, record.offset));
-        Ok(records)
+        Ok(consumer)
     }
 }
 
-/// The last stable offset of each partition that is not empty.
-fn stable_ends(
+/// Reads each partition of `unread` from its beginning to the offset given.
+fn read(
     consumer: &BaseConsumer,
     topic: &str,
-    partitions: &[i32],
-) -> Result<BTreeMap<i32, i64>> {
+    mut unread: BTreeMap<i32, i64>,
+) -> Result<Vec<Record>> {
+    let mut assignment = TopicPartitionList::new();
+    for &partition in unread.keys() {
+        assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
+    }
+    consumer.assign(&assignment)?;
+
+    let mut records = Vec::new();
+    let mut deadline = Instant::now() + ANSWER;
+    while !unread.is_empty() {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                deadline = Instant::now() + ANSWER;
+                let (partition, offset) = (message.partition(), message.offset());
+                let Some(&end) = unread.get(&partition) else {
+                    continue;
+                };
+                if offset < end {
+                    records.push(Record::from(&message));
+                }
+                // Control markers have offsets but are not delivered: without more records the end of the
+                // partition is told by an event, below.
+                if offset + 1 >= end {
+                    unread.remove(&partition);
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                unread.remove(&partition);
+            }
+            Some(Err(error)) if !passes(&error) => {
+                return Err(error).with_context(|| format!("cannot read {topic}"));
+            }
+            _ if Instant::now() > deadline => {
+                bail!(
+                    "nothing from {topic} for {ANSWER:?}; {} records read, not at the end of {unread:?}",
+                    records.len()
+                );
+            }
+            _ => {}
+        }
+    }
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
+}
+
+/// Whether the client goes on by itself after an error.
+fn passes(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut};
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| {
+        matches!(
+            code,
+            AllBrokersDown | BrokerTransportFailure | OperationTimedOut
+        )
+    })
+}
+
+/// The end of each partition that is not empty: under `read_committed` its last stable offset, else its high
+/// watermark.
+fn ends(consumer: &BaseConsumer, topic: &str, partitions: &[i32]) -> Result<BTreeMap<i32, i64>> {
     let mut ends = BTreeMap::new();
     for &partition in partitions {
-        // Under read_committed the upper of the two is the last stable offset.
         let (start, end) = consumer
             .fetch_watermarks(topic, partition, ANSWER)
             .with_context(|| format!("cannot ask for the end of {topic}/{partition}"))?;

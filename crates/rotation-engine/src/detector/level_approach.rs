@@ -1,17 +1,14 @@
 //! A series nearing a level from one side.
 
 use super::day::Day;
-use super::{
-    Account, Change, Detector, Distance, Measure, Names, ParamError, Step, TIE, Unit, text,
-};
-use crate::alert::{Direction, Evidence, Fact, round};
+use super::{Account, Change, Detector, Distance, Measure, Names, ParamError, Step, TIE, Unit};
 use crate::section::Section;
 use crate::window::SortedWindow;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
 use std::collections::VecDeque;
 
+mod account;
 mod edges;
 
 use edges::{Decimal, Edges};
@@ -191,12 +188,14 @@ pub const THROUGH: &str = "through";
 pub struct State {
     edges: Edges,
     day: Day,
-    /// The last value.
+    /// The last value, as given and on the axis of the edges.
     value: f64,
+    at: Decimal,
     is_session: bool,
-    /// The last value of each of the last days, at most one more than `velocity_sessions`; the last is the present one.
+    /// The last values of the last days, the present one included, one more than `velocity_sessions` at most; on the axis
+    /// of the edges, as all below.
     days: VecDeque<Decimal>,
-    /// Change over `velocity_sessions`, a session, as the series moves; none before so many sessions.
+    /// Change over `velocity_sessions`, a session, positive toward the level; none before so many sessions.
     velocity: Option<f64>,
     /// Each earlier session's last velocity.
     velocities: SortedWindow,
@@ -220,7 +219,7 @@ struct Episode {
     is_touched: bool,
     is_closed_beyond: bool,
     /// The value furthest toward the level, or past it.
-    peak: f64,
+    peak: Decimal,
     peak_date: Date,
 }
 
@@ -234,8 +233,9 @@ impl Detector for State {
     fn new(params: &Params) -> Self {
         State {
             edges: Edges::new(params),
-            day: Day::default(),
+            day: Day::NONE,
             value: 0.0,
+            at: Decimal::ZERO,
             is_session: true,
             days: VecDeque::with_capacity(params.velocity_sessions as usize + 2),
             velocity: None,
@@ -250,6 +250,7 @@ impl Detector for State {
             return Step::passed_over(self.phase == Phase::Open);
         };
         self.value = value;
+        self.at = self.edges.toward(Decimal::new(value));
         self.is_session = section.bucket.date.is_some();
         self.measure_velocity(params, section);
         let change = self.turn();
@@ -260,42 +261,26 @@ impl Detector for State {
     }
 
     fn account(&self, params: &Params, names: Names<'_>, change: &Change) -> Account {
-        let unit = names.units.first().copied().unwrap_or_default();
-        let edge = |edge: Decimal| text::value(self.edges.value(edge), unit);
-        let (arm, through) = (edge(self.edges.arm), edge(self.edges.through));
-        let (back, past) = match params.from {
-            Side::Below => ("below", "above"),
-            Side::Above => ("above", "below"),
-        };
-        let what = if self.is_session { "close" } else { "value" };
-        Account {
-            evidence: self.evidence(params, unit, change),
-            headline: self.headline(params, unit, change),
-            reverses: format!("a {what} {back} {arm} (retreated) or {past} {through} (through)"),
-            direction: Some(match params.from {
-                Side::Below => Direction::Up,
-                Side::Above => Direction::Down,
-            }),
-        }
+        self.tell(params, names, change)
     }
 
     /// The history of the series changes basis; the level stays as configured.
     fn rescale(&mut self, _input: usize, factor: f64) {
         self.value *= factor;
-        for value in &mut self.days {
+        for value in self.days.iter_mut().chain([&mut self.at]) {
             *value = value.scaled(factor);
         }
         self.velocity = self.velocity.map(|velocity| velocity * factor);
         self.velocities.scale(factor);
         if let Some(episode) = &mut self.episode {
-            episode.peak *= factor;
+            episode.peak = episode.peak.scaled(factor);
         }
     }
 }
 
 impl State {
     fn measure_velocity(&mut self, params: &Params, section: &Section<'_>) {
-        let now = Decimal::new(self.value);
+        let now = self.at;
         if self.day.turn(section) {
             if let Some(velocity) = self.velocity {
                 self.velocities.push(velocity);
@@ -316,7 +301,7 @@ impl State {
     /// Takes the last value to the next phase.
     fn turn(&mut self) -> Change {
         let edges = self.edges;
-        let at = edges.toward(Decimal::new(self.value));
+        let at = self.at;
         match self.phase {
             Phase::Unarmed => {
                 if at < edges.arm {
@@ -348,10 +333,8 @@ impl State {
 
     fn is_fast_enough(&self) -> bool {
         let floor = self.edges.min_velocity;
-        floor <= 0.0
-            || self
-                .velocity
-                .is_some_and(|velocity| velocity * self.edges.sign() >= floor * (1.0 - TIE))
+        let is_fast = |velocity| velocity >= floor * (1.0 - TIE);
+        floor <= 0.0 || self.velocity.is_some_and(is_fast)
     }
 
     fn open(&mut self, at: Decimal, armed_since: Date) -> Change {
@@ -360,7 +343,7 @@ impl State {
             armed_since,
             is_touched: false,
             is_closed_beyond: false,
-            peak: self.value,
+            peak: at,
             peak_date: self.day.date,
         });
         Change::Open(self.note(at).unwrap_or(NEAR))
@@ -370,8 +353,8 @@ impl State {
     fn note(&mut self, at: Decimal) -> Option<&'static str> {
         let edges = self.edges;
         let episode = self.episode.as_mut()?;
-        if at > edges.toward(Decimal::new(episode.peak)) {
-            episode.peak = self.value;
+        if at > episode.peak {
+            episode.peak = at;
             episode.peak_date = self.day.date;
         }
         let closes_beyond = self.is_session && at > edges.level;
@@ -389,7 +372,7 @@ impl State {
     /// The value against the edge that was crossed, or that the next event needs: while unarmed, the one that arms.
     fn measure(&self, change: &Change) -> Measure {
         let edges = &self.edges;
-        let at = edges.toward(Decimal::new(self.value));
+        let at = self.at;
         let reached = |edge: Decimal| (edge, Decimal::ZERO);
         let (edge, distance) = match (change, self.phase) {
             (Change::Open(NEAR), _) => reached(edges.open),
@@ -405,118 +388,6 @@ impl State {
             threshold: edges.value(edge),
             distance: distance.to_f64().max(0.0),
         }
-    }
-
-    /// How far short of the level the last value is; negative past it.
-    fn distance(&self) -> Decimal {
-        self.edges
-            .level
-            .minus(self.edges.toward(Decimal::new(self.value)))
-    }
-
-    fn told(&self, change: &Change) -> Option<&Episode> {
-        let about_one = self.phase == Phase::Open || matches!(change, Change::Resolve(_));
-        self.episode.as_ref().filter(|_| about_one)
-    }
-
-    fn evidence(&self, params: &Params, unit: Unit, change: &Change) -> Evidence {
-        let mut evidence = Evidence::new();
-        let mut put = |key: &str, fact: Fact| evidence.insert(key.to_owned(), fact);
-        let (suffix, scale) = match unit {
-            Unit::Percent => ("_bp", 100.0),
-            Unit::Price | Unit::Ratio | Unit::Number => ("", 1.0),
-        };
-        let distance = self.distance().to_f64();
-        put("level", params.level.into());
-        put(
-            &format!("distance{suffix}"),
-            round(distance * scale, 6).into(),
-        );
-        put("velocity_sessions", params.velocity_sessions.into());
-        if let Some(velocity) = self.velocity {
-            put(
-                &format!("velocity{suffix}"),
-                round(velocity * scale, 6).into(),
-            );
-            let toward = velocity * self.edges.sign();
-            if toward > 0.0 && distance > 0.0 {
-                put("sessions_to_touch", round(distance / toward, 1).into());
-            }
-        }
-        if let Some(z) = self.velocity_z() {
-            put("velocity_z", round(z, 2).into());
-        }
-        if let Some(episode) = self.told(change) {
-            let mut peak = Evidence::new();
-            peak.insert("value".to_owned(), round(episode.peak, 6).into());
-            peak.insert("date".to_owned(), episode.peak_date.into());
-            put("peak", peak.into());
-            put("armed_since", episode.armed_since.into());
-            put("touched", episode.is_touched.into());
-            put("closed_beyond", episode.is_closed_beyond.into());
-        } else if let Phase::Armed(since) = self.phase {
-            put("armed_since", since.into());
-        }
-        evidence
-    }
-
-    /// The last velocity among those before it, in robust standard deviations.
-    fn velocity_z(&self) -> Option<f64> {
-        let velocity = self
-            .velocity
-            .filter(|_| self.velocities.len() >= VELOCITIES_MIN)?;
-        self.velocities.robust_z(velocity)
-    }
-
-    fn headline(&self, params: &Params, unit: Unit, change: &Change) -> String {
-        let series = &params.series;
-        let (value, level) = (
-            text::value(self.value, unit),
-            text::value(params.level, unit),
-        );
-        let distance = self.distance();
-        let gap = text::difference(distance.to_f64().abs(), unit);
-        let place = match distance.cmp(&Decimal::ZERO) {
-            Ordering::Greater => format!("{gap} from {level}"),
-            Ordering::Equal => format!("the level {level}"),
-            Ordering::Less => format!("{gap} past {level}"),
-        };
-        let peak = self.told(change).map(|episode| {
-            let peak = text::value(episode.peak, unit);
-            format!("{peak} on {}", episode.peak_date)
-        });
-        match (change, peak) {
-            (Change::Resolve(RETREATED), Some(peak)) => {
-                format!("{series} retreated to {value}, {place}; it came to {peak}")
-            }
-            (Change::Resolve(_), Some(_)) => format!("{series} went through {level}, to {value}"),
-            (Change::Open(CLOSED_BEYOND) | Change::Escalate(CLOSED_BEYOND), _) => {
-                format!(
-                    "{series} closed past {level}, at {value}{}",
-                    self.pace(params, unit)
-                )
-            }
-            (Change::Open(TOUCHED) | Change::Escalate(_), _) => {
-                format!(
-                    "{series} touched {level}, at {value}{}",
-                    self.pace(params, unit)
-                )
-            }
-            (Change::Open(_) | Change::Hold | Change::Quiet | Change::Resolve(_), _) => {
-                format!("{series} at {value}, {place}{}", self.pace(params, unit))
-            }
-        }
-    }
-
-    /// The velocity in words, where it is known.
-    fn pace(&self, params: &Params, unit: Unit) -> String {
-        let Some(velocity) = self.velocity else {
-            return String::new();
-        };
-        let sign = if velocity < 0.0 { "−" } else { "+" };
-        let pace = text::difference(velocity.abs(), unit);
-        let over = text::counted(params.velocity_sessions, "session");
-        format!("; {sign}{pace} a session over {over}")
     }
 }
 

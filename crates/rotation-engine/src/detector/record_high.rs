@@ -1,16 +1,16 @@
 //! New highs after a drought.
 
 use super::day::Day;
-use super::{
-    Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive, text,
-};
-use crate::alert::{Direction, Evidence, Fact, round};
+use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
 use crate::section::Section;
 use crate::window::RollingMax;
 use jiff::civil::Date;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
+use serde::{Deserialize, Serialize};
+
+mod account;
+mod lookback;
+
+pub use lookback::Lookback;
 
 /// Parameters of `record_high`: new highs of a series after a time without one.
 ///
@@ -42,16 +42,6 @@ pub struct Params {
 
 fn sessions_default() -> u32 {
     10
-}
-
-/// How far back a record has to be above everything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lookback {
-    /// The whole history.
-    #[default]
-    All,
-    /// So many sessions.
-    Sessions(u32),
 }
 
 const SESSIONS_MAX: u32 = 100_000;
@@ -122,67 +112,6 @@ impl super::Params for Params {
     }
 }
 
-impl Serialize for Lookback {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Lookback::All => serializer.serialize_str("all"),
-            Lookback::Sessions(sessions) => serializer.serialize_u32(*sessions),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Lookback {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LookbackVisitor)
-    }
-}
-
-struct LookbackVisitor;
-
-impl Visitor<'_> for LookbackVisitor {
-    type Value = Lookback;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"all\" or 2 to {SESSIONS_MAX} sessions")
-    }
-
-    fn visit_u64<E: de::Error>(self, sessions: u64) -> Result<Lookback, E> {
-        let held = u32::try_from(sessions);
-        held.map(Lookback::Sessions)
-            .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(sessions), &self))
-    }
-
-    fn visit_i64<E: de::Error>(self, sessions: i64) -> Result<Lookback, E> {
-        let held = u32::try_from(sessions);
-        held.map(Lookback::Sessions)
-            .map_err(|_| E::invalid_value(de::Unexpected::Signed(sessions), &self))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Lookback, E> {
-        match text {
-            "all" => Ok(Lookback::All),
-            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-        }
-    }
-}
-
-#[cfg(feature = "schema")]
-impl schemars::JsonSchema for Lookback {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Lookback".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "The whole history, or a number of sessions.",
-            "anyOf": [
-                { "const": "all" },
-                { "type": "integer", "minimum": 2, "maximum": SESSIONS_MAX }
-            ]
-        })
-    }
-}
-
 /// Rung of the opening.
 pub const RECORD: &str = "record";
 
@@ -240,7 +169,7 @@ impl Detector for State {
 
     fn new(params: &Params) -> Self {
         State {
-            day: Day::default(),
+            day: Day::NONE,
             window: match params.lookback {
                 Lookback::All => None,
                 // So many sessions before the present one, and what there was of that.
@@ -293,15 +222,7 @@ impl Detector for State {
     }
 
     fn account(&self, params: &Params, names: Names<'_>, change: &Change) -> Account {
-        let unit = names.units.first().copied().unwrap_or_default();
-        let what = if self.is_closing { "close" } else { "value" };
-        let quiet = text::counted(params.quiet_sessions, "session");
-        Account {
-            evidence: self.evidence(params, change),
-            headline: self.headline(params, unit, change),
-            reverses: format!("{quiet} without a record {what}"),
-            direction: Some(Direction::Up),
-        }
+        self.tell(params, names, change)
     }
 
     fn rescale(&mut self, _input: usize, factor: f64) {
@@ -407,135 +328,6 @@ impl State {
         }
         self.is_open = false;
         Change::Resolve(QUIET)
-    }
-
-    /// The episode that an account is about.
-    fn told(&self, change: &Change) -> Option<&Episode> {
-        let about_one = self.is_open || matches!(change, Change::Resolve(_));
-        self.episode.as_ref().filter(|_| about_one)
-    }
-
-    /// In an episode `previous`, `trough` and `drawdown_pct` tell what lay behind its first record, else what has been since
-    /// the last one.
-    fn evidence(&self, params: &Params, change: &Change) -> Evidence {
-        let mut evidence = Evidence::new();
-        let mut put = |key: &str, fact: Fact| evidence.insert(key.to_owned(), fact);
-        put(
-            "basis",
-            if self.is_closing {
-                "closing"
-            } else {
-                "intraday"
-            }
-            .into(),
-        );
-        if let Lookback::Sessions(sessions) = params.lookback {
-            put("lookback_sessions", sessions.into());
-        }
-        let (Some(last), Some(trough)) = (self.last, self.trough) else {
-            return evidence;
-        };
-        let (peak, trough) = match self.told(change) {
-            Some(episode) => (episode.previous, episode.trough),
-            None => (last, trough),
-        };
-        put("level", round(last.level, 6).into());
-        put("date", last.date.into());
-        put(
-            "records_this_year",
-            self.records_in(self.day.date.year()).into(),
-        );
-        put("trough", trough.fact());
-        put(
-            "drawdown_pct",
-            round(drawdown(peak.level, trough.level), 2).into(),
-        );
-        match self.told(change) {
-            Some(episode) => {
-                put("previous", peak.fact());
-                put(
-                    "sessions_since_previous",
-                    (episode.first.session - peak.session).into(),
-                );
-                put("records_in_episode", episode.records.into());
-                put("first_record", episode.first.fact());
-            }
-            None => {
-                put(
-                    "sessions_since_record",
-                    self.day.count.saturating_sub(last.session).into(),
-                );
-            }
-        }
-        evidence
-    }
-
-    fn records_in(&self, year: i16) -> u32 {
-        if self.this_year.year == year {
-            self.this_year.records
-        } else {
-            0
-        }
-    }
-
-    fn headline(&self, params: &Params, unit: Unit, change: &Change) -> String {
-        let series = &params.series;
-        let Some(last) = self.last else {
-            return format!("{series} has no history yet");
-        };
-        let at = |mark: Mark| format!("{} on {}", text::value(mark.level, unit), mark.date);
-        let (record, closed) = match (params.lookback, self.is_closing) {
-            (Lookback::All, true) => ("a record".to_owned(), "closed"),
-            (Lookback::All, false) => ("a record".to_owned(), "traded"),
-            (Lookback::Sessions(sessions), true) => {
-                (format!("a {sessions}-session high"), "closed")
-            }
-            (Lookback::Sessions(sessions), false) => {
-                (format!("a {sessions}-session high"), "traded")
-            }
-        };
-        let noun = record.trim_start_matches("a ");
-        match (self.told(change), change) {
-            (Some(episode), Change::Open(_)) => {
-                let level = text::value(last.level, unit);
-                let sessions = text::ordinal(episode.first.session - episode.previous.session);
-                let previous = at(episode.previous);
-                let fell = round(drawdown(episode.previous.level, episode.trough.level), 1);
-                format!(
-                    "{series} {closed} at {record}, {level}, in the {sessions} session after {previous}; drawdown between {fell} %"
-                )
-            }
-            (Some(episode), Change::Resolve(_)) => {
-                let quiet = text::counted(params.quiet_sessions, "session");
-                let records = text::counted(episode.records, noun);
-                format!(
-                    "{series} made no {noun} in {quiet} after {records}, the last {}",
-                    at(last)
-                )
-            }
-            (Some(episode), _) => {
-                let records = text::counted(episode.records, noun);
-                format!(
-                    "{series} made {records} since {}, the last {}",
-                    episode.first.date,
-                    at(last)
-                )
-            }
-            (None, _) => {
-                let to_beat = self.to_beat().unwrap_or(last);
-                let below = round(drawdown(to_beat.level, self.value).max(0.0), 2);
-                format!("{series} is {below} % below {}", at(to_beat))
-            }
-        }
-    }
-}
-
-impl Mark {
-    fn fact(&self) -> Fact {
-        let mut group = Evidence::new();
-        group.insert("level".to_owned(), round(self.level, 6).into());
-        group.insert("date".to_owned(), self.date.into());
-        group.into()
     }
 }
 

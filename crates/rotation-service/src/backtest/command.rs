@@ -2,7 +2,7 @@
 
 use super::{Outcome, Request, backtest, page};
 use crate::config::Config;
-use crate::report;
+use crate::{report, tail};
 use anyhow::Context;
 use jiff::civil::Date;
 use rotation_engine::universe::ReadingDetail;
@@ -88,7 +88,7 @@ fn write_lines(path: &Path, lines: impl Iterator<Item = Vec<u8>>) -> anyhow::Res
 fn print(args: &Args, outcome: &Outcome, out: &mut dyn Write) -> std::io::Result<()> {
     if !args.quiet {
         for alert in &outcome.alerts {
-            writeln!(out, "{}", alert.headline)?;
+            writeln!(out, "{}", tail::line(alert))?;
         }
     }
     for note in &outcome.notes {

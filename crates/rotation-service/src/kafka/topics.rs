@@ -109,12 +109,10 @@ pub fn create_topics(
         .create()
         .map_err(|source| unreachable("create an admin client", source))?;
     let topics = &settings.topics;
-    let fixed = |name, partitions| {
-        NewTopic::new(name, partitions, TopicReplication::Fixed(replication))
-    };
+    let fixed =
+        |name, partitions| NewTopic::new(name, partitions, TopicReplication::Fixed(replication));
     let new = [
-        fixed(&topics.ticks, partitions)
-            .set("message.timestamp.type", "LogAppendTime"),
+        fixed(&topics.ticks, partitions).set("message.timestamp.type", "LogAppendTime"),
         fixed(&topics.bars, partitions)
             .set("cleanup.policy", "delete")
             .set("retention.ms", "2592000000")
@@ -195,7 +193,10 @@ pub(crate) fn partition_count<C: Consumer<X>, X: rdkafka::consumer::ConsumerCont
 
 /// Which stamp a topic's records carry; unknown where the cluster does not let us ask (an embedded one, or an ACL).
 fn timestamp_type(settings: &KafkaSettings, topic: &str) -> TimestampType {
-    let Ok(admin) = settings.client().create::<AdminClient<DefaultClientContext>>() else {
+    let Ok(admin) = settings
+        .client()
+        .create::<AdminClient<DefaultClientContext>>()
+    else {
         return TimestampType::Unknown;
     };
     let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));

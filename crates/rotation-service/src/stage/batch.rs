@@ -52,6 +52,28 @@ impl Batch {
         });
     }
 
+    /// Copies a record to the end of the batch.
+    #[cfg(test)]
+    pub(super) fn push_record(&mut self, record: &InputRecord<'_>) {
+        let (timestamp, stamp) = match record.timestamp {
+            None => (0, Stamp::None),
+            Some((at, StampKind::Create)) => (at, Stamp::Create),
+            Some((at, StampKind::Append)) => (at, Stamp::Append),
+        };
+        let start = self.bytes.len();
+        let key_len = self.keep(record.key);
+        let payload_len = self.keep(record.payload);
+        self.places.push(Place {
+            offset: record.offset,
+            timestamp,
+            start,
+            key_len,
+            payload_len,
+            partition: record.partition,
+            stamp,
+        });
+    }
+
     fn keep(&mut self, bytes: Option<&[u8]>) -> i32 {
         let Some(bytes) = bytes else { return -1 };
         self.bytes.extend_from_slice(bytes);

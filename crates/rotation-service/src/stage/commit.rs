@@ -25,7 +25,7 @@ impl Stage {
             .transactor
             .commit(&self.consumer, &mut self.members, &self.pending);
         match result {
-            Ok(outputs) => self.committed(begun, outputs),
+            Ok(()) => self.committed(begun),
             Err(Failure::Lost) => {
                 // The event that says so is on its way through the consumer's queue.
                 self.pending.postpone(BACKOFF);
@@ -37,8 +37,9 @@ impl Stage {
         }
     }
 
-    fn committed(&mut self, begun: Instant, outputs: usize) -> Result<(), StageError> {
+    fn committed(&mut self, begun: Instant) -> Result<(), StageError> {
         let pending = std::mem::take(&mut self.pending);
+        let outputs = pending.outputs();
         for (partition, snapshot) in pending.snapshots {
             let bytes = snapshot.chunks.iter().map(|(_, value)| value.len()).sum();
             self.observe(&StageFact::Snapshot { partition, bytes });
@@ -103,7 +104,7 @@ impl Stage {
                         stage = self.settings.name,
                         "a commit of unknown outcome turned out to hold"
                     );
-                    return self.committed(begun, 0);
+                    return self.committed(begun);
                 }
                 Ok(false) => return self.put_off(last),
                 Err(error) if is_fenced(&error) => {

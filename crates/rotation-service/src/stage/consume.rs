@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -16,7 +17,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::util::Timeout;
-use rdkafka::TopicPartitionList;
 
 pub(super) type StageConsumer = BaseConsumer<StageContext>;
 
@@ -81,8 +81,7 @@ impl ClientContext for StageContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
-            // Asked for, and told among the messages as well.
-            return;
+            return; // the end of a partition is asked for, and not an error
         }
         tracing::warn!(stage = self.stage, %error, reason, "kafka consumer reports an error");
     }
@@ -122,7 +121,11 @@ impl ConsumerContext for StageContext {
             }
             return;
         }
-        let numbers = partitions.elements().iter().map(|each| each.partition()).collect();
+        let numbers = partitions
+            .elements()
+            .iter()
+            .map(|each| each.partition())
+            .collect();
         lock(&self.events).push_back(if assigned {
             Assignment::Assign(numbers)
         } else if consumer.assignment_lost() {

@@ -67,20 +67,24 @@ impl Stage {
     }
 
     /// What there is to tell the task of a quiet partition.
-    fn decide(
-        &mut self,
-        partition: i32,
-    ) -> Result<Option<Decision>, rdkafka::error::KafkaError> {
+    fn decide(&mut self, partition: i32) -> Result<Option<Decision>, rdkafka::error::KafkaError> {
         let (low, end) = self
             .consumer
             .fetch_watermarks(&self.settings.input, partition, LOOK)?;
-        let reached = self.consumer.context().end(partition).map(|end| end.reached);
+        let reached = self
+            .consumer
+            .context()
+            .end(partition)
+            .map(|end| end.reached);
         let Some(member) = self.members.get_mut(partition) else {
             return Ok(None);
         };
         let Some(position) = member.position else {
             let empty = DecisionKind::Empty;
-            return Ok((low == end).then_some(Decision { at: end, kind: empty }));
+            return Ok((low == end).then_some(Decision {
+                at: end,
+                kind: empty,
+            }));
         };
         let at_end = position == end || (member.at_end && reached == Some(end));
         Ok(match member.timestamp {

@@ -46,8 +46,7 @@ impl Members {
     }
 
     pub(super) fn contains(&self, partition: i32) -> bool {
-        usize::try_from(partition)
-            .is_ok_and(|at| self.slots.get(at).is_some_and(Option::is_some))
+        usize::try_from(partition).is_ok_and(|at| self.slots.get(at).is_some_and(Option::is_some))
     }
 
     pub(super) fn insert(&mut self, partition: i32, member: Member) {
@@ -68,7 +67,9 @@ impl Members {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (i32, &Member)> {
-        (0..).zip(&self.slots).filter_map(|(at, slot)| Some((at, slot.as_ref()?)))
+        (0..)
+            .zip(&self.slots)
+            .filter_map(|(at, slot)| Some((at, slot.as_ref()?)))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (i32, &mut Member)> {
@@ -146,7 +147,8 @@ impl Pending {
     /// Takes in an answer of the worker but for its progress.
     pub(super) fn take(&mut self, done: &mut Done, intervals: &Intervals) {
         let now = Instant::now();
-        self.touched.extend(done.progress.iter().map(|each| each.partition));
+        self.touched
+            .extend(done.progress.iter().map(|each| each.partition));
         let outbox = std::mem::take(&mut done.outbox);
         let wait = if outbox.is_urgent() {
             intervals.urgent
@@ -169,6 +171,14 @@ impl Pending {
         self.touched.is_empty()
     }
 
+    /// Number of output records.
+    pub(super) fn outputs(&self) -> usize {
+        self.outboxes
+            .iter()
+            .map(|outbox| outbox.records().len())
+            .sum()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -184,8 +194,10 @@ impl Pending {
 
     /// Drops what belongs to tasks that are no longer ours.
     pub(super) fn retain(&mut self, members: &Members) {
-        self.touched.retain(|&partition| members.contains(partition));
-        self.snapshots.retain(|&partition, _| members.contains(partition));
+        self.touched
+            .retain(|&partition| members.contains(partition));
+        self.snapshots
+            .retain(|&partition, _| members.contains(partition));
         if self.touched.is_empty() {
             *self = Self::default();
         }

@@ -129,9 +129,14 @@ impl Stage {
                 next: start,
                 position: head.as_ref().map(|head| head.offset),
                 timestamp: head.as_ref().and_then(|head| head.timestamp),
-                decisions: head.as_ref().map_or_else(Vec::new, |head| head.decisions.clone()),
+                decisions: head
+                    .as_ref()
+                    .map_or_else(Vec::new, |head| head.decisions.clone()),
                 snapshot: head.as_ref().and_then(|head| head.snapshot),
-                keys: restored.state.as_ref().map_or_else(Vec::new, |state| state.keys.clone()),
+                keys: restored
+                    .state
+                    .as_ref()
+                    .map_or_else(Vec::new, |state| state.keys.clone()),
                 commit: head.as_ref().map_or(0, |head| head.commit),
                 caught_up: false,
                 unanswered: false,
@@ -186,7 +191,8 @@ impl Stage {
     fn lose(&mut self, partitions: &[i32]) -> Result<(), StageError> {
         self.rebalanced(RebalanceKind::Lost, partitions.len());
         tracing::warn!(
-            stage = self.settings.name, ?partitions,
+            stage = self.settings.name,
+            ?partitions,
             "partitions lost before their last commit; another member goes on from the one before"
         );
         self.drain()?;

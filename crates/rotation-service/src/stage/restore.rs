@@ -115,7 +115,9 @@ impl<'a> Restore<'a> {
                     return Err(self.disagreed(partition, reason));
                 }
                 tracing::error!(
-                    stage = self.settings.name, partition, reason,
+                    stage = self.settings.name,
+                    partition,
+                    reason,
                     "state and group disagree; going on from the state, as told by allow_data_loss"
                 );
                 return found
@@ -125,7 +127,9 @@ impl<'a> Restore<'a> {
             }
             if waits.is_multiple_of(50) {
                 tracing::info!(
-                    stage = self.settings.name, partition, reason,
+                    stage = self.settings.name,
+                    partition,
+                    reason,
                     "waiting for state and group to agree"
                 );
             }
@@ -225,7 +229,10 @@ impl<'a> Restore<'a> {
             waits += 1;
             if waits.is_multiple_of(50) {
                 tracing::info!(
-                    stage = self.settings.name, partition, settled, end,
+                    stage = self.settings.name,
+                    partition,
+                    settled,
+                    end,
                     "waiting for an open transaction in the state topic to end or time out"
                 );
             }

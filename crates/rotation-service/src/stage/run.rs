@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 
 use super::batch::Batch;
@@ -15,7 +15,7 @@ use super::consume::{StageConsumer, StageContext};
 use super::error::StageError;
 use super::members::{Intervals, Members, Pending};
 use super::observe::{Liveness, StageFact, StageObserver};
-use super::restore::{Restored, is_passing};
+use super::restore::Restored;
 use super::settings::{StageSettings, StateMode};
 use super::task::TaskFactory;
 use super::transact::Transactor;
@@ -221,73 +221,6 @@ impl Stage {
         Ok(())
     }
 
-    fn consumer_error(&mut self, error: KafkaError) -> Result<(), StageError> {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                self.out_of_range(error)
-            }
-            Some(RDKafkaErrorCode::FencedInstanceId) => {
-                Err(self.commit_error("consume", error))
-            }
-            _ if is_passing(&error) => {
-                tracing::warn!(stage = self.settings.name, %error, "waiting for the cluster");
-                Ok(())
-            }
-            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-                Err(self.failed("consume", error))
-            }
-            _ => {
-                tracing::warn!(stage = self.settings.name, %error, "consumer error");
-                Ok(())
-            }
-        }
-    }
-
-    /// Records were deleted before they were read.
-    fn out_of_range(&mut self, error: KafkaError) -> Result<(), StageError> {
-        let wanted: Vec<(i32, i64)> = self
-            .members
-            .iter()
-            .map(|(partition, member)| (partition, member.next))
-            .collect();
-        let mut found = false;
-        for (partition, next) in wanted {
-            let input = &self.settings.input;
-            let (low, high) = self
-                .consumer
-                .fetch_watermarks(input, partition, Duration::from_secs(5))
-                .map_err(|source| self.failed("read the end of the input", source))?;
-            if (low..=high).contains(&next) {
-                continue;
-            }
-            found = true;
-            if !self.settings.allow_data_loss {
-                return Err(StageError::DataLoss {
-                    stage: self.settings.name.clone(),
-                    partition,
-                    next,
-                    low,
-                    high,
-                });
-            }
-            self.observe(&StageFact::DataLoss {
-                partition,
-                records: (low - next).max(0),
-            });
-            if let Some(member) = self.members.get_mut(partition) {
-                member.next = low;
-            }
-            self.consumer
-                .seek(input, partition, rdkafka::Offset::Offset(low), Duration::from_secs(5))
-                .map_err(|source| self.failed("seek to the first record", source))?;
-        }
-        if found {
-            Ok(())
-        } else {
-            Err(self.failed("consume", error))
-        }
-    }
-
     pub(super) fn has_room(&self) -> bool {
         self.in_flight < self.settings.batches_in_flight
             && self.pending.bytes() < self.settings.pending_bytes
@@ -321,7 +254,10 @@ impl Stage {
     }
 
     pub(super) fn submit(&mut self, job: Job) -> Result<(), StageError> {
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        let sent = self
+            .jobs
+            .as_ref()
+            .is_some_and(|jobs| jobs.send(job).is_ok());
         if !sent {
             return Err(self.thread_lost("worker"));
         }

@@ -268,10 +268,15 @@ mod tests {
 
     #[test]
     fn chunks_in_the_tens_stay_in_order() {
-        let bytes: Vec<u8> = (0..12 * CHUNK_BYTES).map(|at| (at / CHUNK_BYTES) as u8).collect();
+        let bytes: Vec<u8> = (0..12 * CHUNK_BYTES)
+            .map(|at| (at / CHUNK_BYTES) as u8)
+            .collect();
         let parts = vec![("p".to_owned(), bytes)];
         let gathered = gather(&encode_parts("s", 7, 1, &parts), &head(1, 12));
-        assert_eq!(gathered.assemble("s", 7).unwrap().unwrap().parts, Some(parts));
+        assert_eq!(
+            gathered.assemble("s", 7).unwrap().unwrap().parts,
+            Some(parts)
+        );
     }
 
     #[test]
@@ -279,10 +284,16 @@ mod tests {
         let old = encode_parts("s", 7, 1, &[("gone".to_owned(), vec![1])]);
         let new = encode_parts("s", 7, 2, &[("kept".to_owned(), vec![2])]);
         let both: Vec<_> = old.into_iter().chain(new).collect();
-        let whole = gather(&both, &head(2, 1)).assemble("s", 7).unwrap().unwrap();
+        let whole = gather(&both, &head(2, 1))
+            .assemble("s", 7)
+            .unwrap()
+            .unwrap();
         assert_eq!(whole.parts, Some(vec![("kept".to_owned(), vec![2])]));
         let missing = gather(&both, &head(2, 2)).assemble("s", 7).unwrap_err();
-        assert!(missing.contains("1 chunks") && missing.contains("expected 2"), "{missing}");
+        assert!(
+            missing.contains("1 chunks") && missing.contains("expected 2"),
+            "{missing}"
+        );
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl Stage {
             // The group waits for the answer to its assignment; it gets one, and no task begins.
             let mut nothing = TopicPartitionList::new();
             for partition in restoring.partitions {
-                let added = nothing.add_partition_offset(&self.settings.input, partition, Offset::End);
+                let added =
+                    nothing.add_partition_offset(&self.settings.input, partition, Offset::End);
                 added.map_err(|source| self.failed("answer an assignment", source))?;
             }
             self.consumer
@@ -119,7 +120,10 @@ impl Stage {
     }
 
     pub(super) fn count_tasks(&self) {
-        let coming = self.restoring.as_ref().map_or(0, |restoring| restoring.partitions.len());
+        let coming = self
+            .restoring
+            .as_ref()
+            .map_or(0, |restoring| restoring.partitions.len());
         self.liveness
             .set_tasks(self.members.len() + coming, self.members.behind() + coming);
     }

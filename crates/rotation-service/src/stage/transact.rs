@@ -14,17 +14,16 @@
 //! offsets would not be fenced by the group's generation. `commit_transaction` is called with nothing in flight, since
 //! its flush waits in steps of 100 ms otherwise; so deliveries are counted here.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::consume::{StageConsumer, log_client};
+use super::consume::StageConsumer;
+use super::deliveries::Deliveries;
 use super::members::{Members, Pending};
 use super::settings::{StageSettings, StateMode};
 use super::state_log::{encode_head, head_key};
@@ -103,7 +102,7 @@ impl Transactor {
         consumer: &StageConsumer,
         members: &mut Members,
         pending: &Pending,
-    ) -> Result<usize, Failure> {
+    ) -> Result<(), Failure> {
         let Some(producer) = self.producer.take() else {
             return Err(Failure::Unknown(KafkaError::Canceled));
         };
@@ -125,13 +124,13 @@ impl Transactor {
         consumer: &StageConsumer,
         members: &mut Members,
         pending: &Pending,
-    ) -> Result<usize, Failure> {
+    ) -> Result<(), Failure> {
         let deadline = Instant::now() + self.timeout;
         self.tried.clear();
         producer
             .begin_transaction()
             .map_err(|error| classify(error, Failure::Unknown))?;
-        let outputs = self.send_outputs(producer, members, pending, deadline)?;
+        self.send_outputs(producer, members, pending, deadline)?;
         let offsets = self.send_state(producer, members, pending, deadline)?;
         self.deliveries
             .wait(self.sent, deadline)
@@ -153,7 +152,7 @@ impl Transactor {
         }
         retry(deadline, |left| producer.commit_transaction(left))
             .map_err(|error| classify(error, Failure::Unknown))?;
-        Ok(outputs)
+        Ok(())
     }
 
     fn send_outputs(
@@ -162,8 +161,7 @@ impl Transactor {
         members: &Members,
         pending: &Pending,
         deadline: Instant,
-    ) -> Result<usize, Failure> {
-        let before = self.sent;
+    ) -> Result<(), Failure> {
         for outbox in &pending.outboxes {
             for record in outbox.records() {
                 if !members.contains(record.task) {
@@ -176,10 +174,12 @@ impl Transactor {
                 message.partition = record.partition;
                 message.headers = record.headers();
                 self.sent += 1;
-                self.deliveries.send(producer, message, deadline)?;
+                self.deliveries
+                    .send(producer, message, deadline)
+                    .map_err(Failure::Aborted)?;
             }
         }
-        Ok(usize::try_from(self.sent - before).unwrap_or_default())
+        Ok(())
     }
 
     /// Sends heads and snapshots, and returns the offsets to commit with them.
@@ -215,7 +215,9 @@ impl Transactor {
                 message.payload = value;
                 message.partition = at;
                 self.sent += 1;
-                self.deliveries.send(producer, message, deadline)
+                self.deliveries
+                    .send(producer, message, deadline)
+                    .map_err(Failure::Aborted)
             };
             if let Some(snapshot) = pending.snapshots.get(&partition) {
                 for (key, value) in &snapshot.chunks {
@@ -329,110 +331,5 @@ fn classify(error: KafkaError, otherwise: fn(KafkaError) -> Failure) -> Failure 
         KafkaError::Transaction(inner) if inner.txn_requires_abort() => Failure::Aborted(error),
         KafkaError::Transaction(inner) if inner.is_fatal() => Failure::Unknown(error),
         _ => otherwise(error),
-    }
-}
-
-/// Counts delivery reports.
-#[derive(Clone)]
-struct Deliveries {
-    stage: Arc<str>,
-    counts: Arc<(Mutex<Counts>, Condvar)>,
-}
-
-#[derive(Default)]
-struct Counts {
-    reported: u64,
-    failure: Option<KafkaError>,
-    /// Somebody waits until so many are reported.
-    awaited: u64,
-}
-
-impl Deliveries {
-    fn new(stage: &str) -> Self {
-        Self {
-            stage: Arc::from(stage),
-            counts: Arc::default(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn reset(&self) {
-        *self.lock() = Counts::default();
-    }
-
-    /// Hands a message over, waiting for room where the queue is full.
-    fn send(
-        &self,
-        producer: &ThreadedProducer<Self>,
-        message: BaseRecord<'_, [u8], [u8]>,
-        deadline: Instant,
-    ) -> Result<(), Failure> {
-        let mut message = message;
-        loop {
-            match producer.send(message) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                    if Instant::now() < deadline =>
-                {
-                    message = back;
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                Err((error, _)) => return Err(Failure::Aborted(error)),
-            }
-        }
-    }
-
-    /// Waits until `sent` messages are reported, all delivered.
-    fn wait(&self, sent: u64, deadline: Instant) -> Result<(), KafkaError> {
-        let mut counts = self.lock();
-        counts.awaited = sent;
-        loop {
-            if let Some(error) = &counts.failure {
-                return Err(error.clone());
-            }
-            if counts.reported >= sent {
-                return Ok(());
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(KafkaError::MessageProduction(
-                    RDKafkaErrorCode::MessageTimedOut,
-                ));
-            }
-            counts = self
-                .counts
-                .1
-                .wait_timeout(counts, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-}
-
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        log_client(&self.stage, level, fac, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(stage = &*self.stage, %error, reason, "kafka producer reports an error");
-    }
-}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, report: &DeliveryResult<'_>, (): ()) {
-        let mut counts = self.lock();
-        counts.reported += 1;
-        if let Err((error, _)) = report {
-            counts.failure.get_or_insert_with(|| error.clone());
-        }
-        if counts.failure.is_some() || counts.reported == counts.awaited {
-            self.counts.1.notify_all();
-        }
     }
 }

@@ -306,3 +306,6 @@ impl Slot {
         self.touched = false;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,39 +249,39 @@ fn times() -> impl Strategy<Value = EventTime> {
     any::<i64>().prop_map(EventTime::from_nanos)
 }
 
-fn bodies() -> impl Strategy<Value = LogBody> {
+fn bars() -> impl Strategy<Value = LogBody> {
     let clocks = [
         (SeriesIx(0), Clock::Session),
         (SeriesIx(1), Clock::Session),
         (SeriesIx(1), Clock::Interval(60 * SECOND)),
         (SeriesIx(1), Clock::Tick),
     ];
+    let buckets = (times(), times(), times(), prop::option::of(0_i32..200_000)).prop_map(
+        |(start, end, as_of, days)| {
+            let day = |days: i32| jiff::civil::date(1700, 1, 1) + jiff::Span::new().days(days);
+            Bucket {
+                start,
+                end,
+                as_of,
+                date: days.map(day),
+            }
+        },
+    );
     let prices = (reals(), reals(), reals(), reals(), reals());
-    let dates = prop::option::of(0_i32..200_000);
     let flags = (any::<u32>(), any::<bool>(), any::<bool>());
-    let spans = (times(), times(), times());
-    let bars = (
+    (
         prop::sample::select(clocks.to_vec()),
-        spans,
-        dates,
+        buckets,
         prices,
         flags,
     )
         .prop_map(
             |(
                 (series, clock),
-                (start, end, as_of),
-                date,
+                bucket,
                 (open, high, low, close, size),
                 (ticks, official, correction),
             )| {
-                let day = |days: i32| jiff::civil::date(1700, 1, 1) + jiff::Span::new().days(days);
-                let bucket = Bucket {
-                    start,
-                    end,
-                    as_of,
-                    date: date.map(day),
-                };
                 LogBody::Bar(Bar {
                     series,
                     clock,
@@ -296,7 +296,10 @@ fn bodies() -> impl Strategy<Value = LogBody> {
                     correction,
                 })
             },
-        );
+        )
+}
+
+fn bodies() -> impl Strategy<Value = LogBody> {
     let ticks = (times(), reals(), reals()).prop_map(|(time, price, size)| {
         LogBody::Tick(WatchedTick {
             series: SeriesIx(1),
@@ -325,7 +328,7 @@ fn bodies() -> impl Strategy<Value = LogBody> {
                 digest,
             })
         });
-    prop_oneof![bars, ticks, splits, horizons]
+    prop_oneof![bars(), ticks, splits, horizons]
 }
 
 proptest! {

@@ -81,11 +81,11 @@ impl Edges {
         mirror(self.from, edge).to_f64()
     }
 
-    /// 1 where toward the level is up, else −1.
-    pub(super) fn sign(&self) -> f64 {
+    /// A movement on the mirrored axis as one of the series itself.
+    pub(super) fn signed(&self, movement: f64) -> f64 {
         match self.from {
-            Side::Below => 1.0,
-            Side::Above => -1.0,
+            Side::Below => movement,
+            Side::Above => 0.0 - movement,
         }
     }
 }

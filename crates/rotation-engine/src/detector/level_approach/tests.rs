@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 fn kind(params: Value) -> Kind {
     let mut all = json!({"series": "A", "level": 5.0, "near": 0.1, "rearm": 0.3});
-    all.as_object_mut().unwrap().extend(params.as_object().unwrap().clone());
+    all.as_object_mut()
+        .unwrap()
+        .extend(params.as_object().unwrap().clone());
     Kind::deserialize("level_approach", all).unwrap().unwrap()
 }
 
@@ -33,11 +35,16 @@ fn told(bench: &mut Bench<'_>, bucket: Bucket, value: f64) -> Told {
 fn run(kind: &Kind, values: &[f64]) -> Vec<Told> {
     let mut bench = Bench::new(kind, Unit::Percent);
     let days = (0_i64..).map(|index| date(2000, 1, 1).saturating_add(Span::new().days(index)));
-    days.zip(values).map(|(day, value)| told(&mut bench, session_bucket(day), *value)).collect()
+    days.zip(values)
+        .map(|(day, value)| told(&mut bench, session_bucket(day), *value))
+        .collect()
 }
 
 fn changes(kind: &Kind, values: &[f64]) -> Vec<Change> {
-    run(kind, values).into_iter().map(|told| told.step.change).collect()
+    run(kind, values)
+        .into_iter()
+        .map(|told| told.step.change)
+        .collect()
 }
 
 use Change::{Escalate, Hold, Open, Quiet, Resolve};
@@ -45,20 +52,47 @@ use Change::{Escalate, Hold, Open, Quiet, Resolve};
 #[test]
 fn bounds_name_the_key() {
     for (params, error) in [
-        (json!({"series": ""}), "series: expected a symbol, found \"\""),
-        (json!({"level": 1e10}), "level: expected -1e9 to 1e9, found 10000000000"),
-        (json!({"near": -0.1}), "near: expected a distance of 0 to 1e9, found -0.1"),
-        (json!({"rearm": 0.1}), "rearm: expected a distance above near (0.1), to 1e9, found 0.1"),
-        (json!({"velocity_sessions": 0}), "velocity_sessions: expected 1 to 1000 sessions, found 0"),
-        (json!({"min_velocity": -1}), "min_velocity: expected 0 to 1e9 a session, found -1"),
+        (
+            json!({"series": ""}),
+            "series: expected a symbol, found \"\"",
+        ),
+        (
+            json!({"level": 1e10}),
+            "level: expected -1e9 to 1e9, found 10000000000",
+        ),
+        (
+            json!({"near": -0.1}),
+            "near: expected a distance of 0 to 1e9, found -0.1",
+        ),
+        (
+            json!({"rearm": 0.1}),
+            "rearm: expected a distance above near (0.1), to 1e9, found 0.1",
+        ),
+        (
+            json!({"velocity_sessions": 0}),
+            "velocity_sessions: expected 1 to 1000 sessions, found 0",
+        ),
+        (
+            json!({"min_velocity": -1}),
+            "min_velocity: expected 0 to 1e9 a session, found -1",
+        ),
     ] {
         assert_eq!(kind(params).check().unwrap_err().to_string(), error);
     }
     let error = Kind::deserialize("level_approach", json!({"series": "A", "level": "five"}));
     assert!(error.unwrap().unwrap_err().to_string().contains("\"five\""));
-    let error = kind(json!({"rearm": "30bp"})).check_units(&[Unit::Price]).unwrap_err();
-    assert_eq!((error.key.as_str(), error.found.as_str()), ("rearm", "\"30bp\""));
-    assert!(kind(json!({"rearm": "30bp"})).check_units(&[Unit::Percent]).is_ok());
+    let error = kind(json!({"rearm": "30bp"}))
+        .check_units(&[Unit::Price])
+        .unwrap_err();
+    assert_eq!(
+        (error.key.as_str(), error.found.as_str()),
+        ("rearm", "\"30bp\"")
+    );
+    assert!(
+        kind(json!({"rearm": "30bp"}))
+            .check_units(&[Unit::Percent])
+            .is_ok()
+    );
 }
 
 #[test]
@@ -74,11 +108,30 @@ fn distances_default_to_shares_of_the_level() {
 #[test]
 fn edges_are_compared_as_decimals() {
     let kind = kind(json!({}));
-    assert_eq!(changes(&kind, &[4.70, 4.95, 5.2]), [Quiet, Quiet, Quiet], "4.70 does not arm");
-    assert_eq!(changes(&kind, &[4.69, 4.899, 4.90]), [Quiet, Quiet, Open(NEAR)]);
+    assert_eq!(
+        changes(&kind, &[4.70, 4.95, 5.2]),
+        [Quiet, Quiet, Quiet],
+        "4.70 does not arm"
+    );
+    assert_eq!(
+        changes(&kind, &[4.69, 4.899, 4.90]),
+        [Quiet, Quiet, Open(NEAR)]
+    );
     let ends = changes(&kind, &[4.69, 4.9, 4.7, 5.3, 5.31]);
-    assert_eq!(ends, [Quiet, Open(NEAR), Hold, Escalate(CLOSED_BEYOND), Resolve(THROUGH)]);
-    assert_eq!(changes(&kind, &[4.69, 4.9, 4.69]), [Quiet, Open(NEAR), Resolve(RETREATED)]);
+    assert_eq!(
+        ends,
+        [
+            Quiet,
+            Open(NEAR),
+            Hold,
+            Escalate(CLOSED_BEYOND),
+            Resolve(THROUGH)
+        ]
+    );
+    assert_eq!(
+        changes(&kind, &[4.69, 4.9, 4.69]),
+        [Quiet, Open(NEAR), Resolve(RETREATED)]
+    );
     // Decimals of a sum of steps, too: 4.4 + 5 · 0.1 is a hair below 4.9.
     let stepped = (0..5).fold(4.4, |value, _| value + 0.1);
     assert!(stepped != 4.9);
@@ -91,7 +144,17 @@ fn a_retreat_arms_again_and_a_breach_does_not() {
     let again = changes(&kind, &[4.6, 4.95, 4.6, 4.95]);
     assert_eq!(again, [Quiet, Open(NEAR), Resolve(RETREATED), Open(NEAR)]);
     let past = changes(&kind, &[4.6, 4.95, 5.4, 4.95, 4.6, 4.95]);
-    assert_eq!(past, [Quiet, Open(NEAR), Resolve(THROUGH), Quiet, Quiet, Open(NEAR)]);
+    assert_eq!(
+        past,
+        [
+            Quiet,
+            Open(NEAR),
+            Resolve(THROUGH),
+            Quiet,
+            Quiet,
+            Open(NEAR)
+        ]
+    );
 }
 
 #[test]
@@ -99,24 +162,46 @@ fn escalations_come_once_and_in_order() {
     let kind = kind(json!({}));
     assert_eq!(
         changes(&kind, &[4.6, 4.9, 5.0, 4.95, 5.0, 5.01, 4.9, 5.02]),
-        [Quiet, Open(NEAR), Escalate(TOUCHED), Hold, Hold, Escalate(CLOSED_BEYOND), Hold, Hold]
+        [
+            Quiet,
+            Open(NEAR),
+            Escalate(TOUCHED),
+            Hold,
+            Hold,
+            Escalate(CLOSED_BEYOND),
+            Hold,
+            Hold
+        ]
     );
     let gaps = |value| changes(&kind, &[4.6, value]).pop().unwrap();
-    assert_eq!((gaps(5.0), gaps(5.01), gaps(9.0)), (Open(TOUCHED), Open(CLOSED_BEYOND), Open(CLOSED_BEYOND)));
-    assert_eq!(changes(&kind, &[4.6, 9.0, 9.0]).pop(), Some(Resolve(THROUGH)));
+    assert_eq!(
+        (gaps(5.0), gaps(5.01), gaps(9.0)),
+        (Open(TOUCHED), Open(CLOSED_BEYOND), Open(CLOSED_BEYOND))
+    );
+    assert_eq!(
+        changes(&kind, &[4.6, 9.0, 9.0]).pop(),
+        Some(Resolve(THROUGH))
+    );
 }
 
 #[test]
 fn from_above_is_the_mirror_image() {
     let below = kind(json!({"min_velocity": 0.01, "velocity_sessions": 1}));
-    let above = kind(json!({"from": "above", "level": -5.0, "min_velocity": 0.01, "velocity_sessions": 1}));
+    let above =
+        kind(json!({"from": "above", "level": -5.0, "min_velocity": 0.01, "velocity_sessions": 1}));
     let values = [4.6, 4.95, 5.1, 5.4, 4.0, 4.9, 4.6];
     let mirrored = values.map(|value| -value);
     assert_eq!(changes(&below, &values), changes(&above, &mirrored));
     let told = run(&above, &mirrored);
-    assert_eq!(told[1].evidence["peak"], json!({"value": -4.95, "date": "2000-01-02"}));
+    assert_eq!(
+        told[1].evidence["peak"],
+        json!({"value": -4.95, "date": "2000-01-02"})
+    );
     assert_eq!(told[1].evidence["velocity_bp"], -35.0);
-    assert_eq!(told[2].headline, "A closed past -5 %, at -5.1 %; −15 bp a session over 1 session");
+    assert_eq!(
+        told[2].headline,
+        "A closed past -5 %, at -5.1 %; −15 bp a session over 1 session"
+    );
 }
 
 #[test]
@@ -142,7 +227,10 @@ fn a_slow_drift_does_not_open_where_velocity_is_asked_for() {
 #[test]
 fn readings_name_the_next_edge() {
     let kind = kind(json!({}));
-    let told = run(&kind, &[4.8, 4.6, 4.8, 4.93, 4.93, 5.0, 4.98, 4.6, 4.95, 5.4]);
+    let told = run(
+        &kind,
+        &[4.8, 4.6, 4.8, 4.93, 4.93, 5.0, 4.98, 4.6, 4.95, 5.4],
+    );
     let read: Vec<(f64, f64)> = told
         .iter()
         .map(|told| told.step.reading.unwrap())
@@ -216,9 +304,29 @@ fn a_price_level_speaks_in_prices() {
     let mut bench = Bench::new(&kind, Unit::Price);
     let days = (0_i64..).map(|index| date(2000, 1, 1).saturating_add(Span::new().days(index)));
     let values = [4800.0, 4800.0, 4800.0, 4800.0, 4800.0, 4960.5];
-    let told = days.zip(values).map(|(day, value)| told(&mut bench, session_bucket(day), value)).last();
+    let told = days
+        .zip(values)
+        .map(|(day, value)| told(&mut bench, session_bucket(day), value))
+        .last();
     let told = told.unwrap();
-    assert_eq!(told.headline, "A at 4960.5, 39.5 from 5000; +32.1 a session over 5 sessions");
+    assert_eq!(
+        told.headline,
+        "A at 4960.5, 39.5 from 5000; +32.1 a session over 5 sessions"
+    );
     assert_eq!(told.evidence["distance"], 39.5);
     assert_eq!(told.evidence["velocity"], 32.1);
+}
+
+#[test]
+fn a_change_of_basis_leaves_no_jump_in_the_velocity() {
+    let kind = kind(json!({"level": 100, "near": 1, "rearm": 3, "velocity_sessions": 1}));
+    let mut bench = Bench::new(&kind, Unit::Price);
+    let days = (0_i64..).map(|index| date(2000, 1, 1).saturating_add(Span::new().days(index)));
+    let mut days = days.map(session_bucket);
+    let mut next = || days.next().unwrap();
+    told(&mut bench, next(), 400.0);
+    told(&mut bench, next(), 402.0);
+    bench.state.rescale(0, 0.25);
+    let told = told(&mut bench, next(), 101.0);
+    assert_eq!(told.evidence["velocity"], 0.5);
 }

@@ -1,7 +1,8 @@
 use super::*;
+use crate::alert::round;
 use crate::clock::{DAY, SECOND};
-use crate::detector::conformance::{Bench, Dice, session_bucket, tick_bucket};
 use crate::detector::Kind;
+use crate::detector::conformance::{Bench, Dice, session_bucket, tick_bucket};
 use crate::section::Point;
 use crate::time::EventTime;
 use jiff::Span;
@@ -11,7 +12,9 @@ use serde_json::{Value, json};
 
 fn kind(params: Value) -> Kind {
     let mut all = json!({"series": "A"});
-    all.as_object_mut().unwrap().extend(params.as_object().unwrap().clone());
+    all.as_object_mut()
+        .unwrap()
+        .extend(params.as_object().unwrap().clone());
     Kind::deserialize("record_high", all).unwrap().unwrap()
 }
 
@@ -36,45 +39,84 @@ fn told(bench: &mut Bench<'_>, bucket: crate::clock::Bucket, value: f64) -> Told
 fn run(kind: &Kind, closes: &[f64]) -> Vec<Told> {
     let mut bench = Bench::new(kind, Unit::Price);
     let days = (0_i64..).map(|index| date(2000, 1, 1).saturating_add(Span::new().days(index)));
-    days.zip(closes).map(|(day, close)| told(&mut bench, session_bucket(day), *close)).collect()
+    days.zip(closes)
+        .map(|(day, close)| told(&mut bench, session_bucket(day), *close))
+        .collect()
 }
 
 /// Where something happens.
 fn events(told: &[Told]) -> Vec<(usize, &Change)> {
     let changes = told.iter().map(|told| &told.change).enumerate();
-    changes.filter(|(_, change)| !matches!(change, Change::Quiet | Change::Hold)).collect()
+    changes
+        .filter(|(_, change)| !matches!(change, Change::Quiet | Change::Hold))
+        .collect()
 }
 
 #[test]
 fn bounds_name_the_key() {
     for (params, error) in [
-        (json!({"series": ""}), "series: expected a symbol, found \"\""),
-        (json!({"lookback": 1}), "lookback: expected \"all\" or 2 to 100000 sessions, found 1"),
-        (json!({"drawdown_pct": 100}), "drawdown_pct: expected 0 to below 100 percent, found 100"),
-        (json!({"drought_sessions": 100_001}), "drought_sessions: expected 0 to 100000 sessions, found 100001"),
-        (json!({"quiet_sessions": 0}), "quiet_sessions: expected 1 to 100000 sessions, found 0"),
+        (
+            json!({"series": ""}),
+            "series: expected a symbol, found \"\"",
+        ),
+        (
+            json!({"lookback": 1}),
+            "lookback: expected \"all\" or 2 to 100000 sessions, found 1",
+        ),
+        (
+            json!({"drawdown_pct": 100}),
+            "drawdown_pct: expected 0 to below 100 percent, found 100",
+        ),
+        (
+            json!({"drought_sessions": 100_001}),
+            "drought_sessions: expected 0 to 100000 sessions, found 100001",
+        ),
+        (
+            json!({"quiet_sessions": 0}),
+            "quiet_sessions: expected 1 to 100000 sessions, found 0",
+        ),
     ] {
         assert_eq!(kind(params).check().unwrap_err().to_string(), error);
     }
     for lookback in [json!("everything"), json!(-1), json!(2.5)] {
         let params = json!({"series": "A", "lookback": lookback});
-        let error = Kind::deserialize("record_high", params).unwrap().unwrap_err().to_string();
+        let error = Kind::deserialize("record_high", params)
+            .unwrap()
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("\"all\" or 2 to 100000 sessions"), "{error}");
     }
     let written = serde_json::to_value(kind(json!({"lookback": 252}))).unwrap();
     assert_eq!(written["lookback"], 252);
-    assert_eq!(serde_json::to_value(kind(json!({}))).unwrap()["lookback"], "all");
+    assert_eq!(
+        serde_json::to_value(kind(json!({}))).unwrap()["lookback"],
+        "all"
+    );
 }
 
 #[test]
 fn a_record_opens_after_so_many_sessions_without_one() {
     let kind = kind(json!({"drought_sessions": 3, "quiet_sessions": 3}));
     // Record at 3; two sessions without, then one that comes too early; three without, then one that opens.
-    let told = run(&kind, &[1.0, 2.0, 3.0, 4.0, 3.0, 3.0, 5.0, 4.0, 4.0, 5.0, 6.0, 7.0, 7.0, 6.0, 6.0, 6.5]);
-    assert_eq!(events(&told), [(10, &Change::Open(RECORD)), (14, &Change::Resolve(QUIET))]);
+    let told = run(
+        &kind,
+        &[
+            1.0, 2.0, 3.0, 4.0, 3.0, 3.0, 5.0, 4.0, 4.0, 5.0, 6.0, 7.0, 7.0, 6.0, 6.0, 6.5,
+        ],
+    );
+    assert_eq!(
+        events(&told),
+        [(10, &Change::Open(RECORD)), (14, &Change::Resolve(QUIET))]
+    );
     assert_eq!(told[10].evidence["sessions_since_previous"], 4);
-    assert_eq!(told[10].evidence["previous"], json!({"level": 5.0, "date": "2000-01-07"}));
-    assert_eq!(told[10].evidence["trough"], json!({"level": 4.0, "date": "2000-01-08"}));
+    assert_eq!(
+        told[10].evidence["previous"],
+        json!({"level": 5.0, "date": "2000-01-07"})
+    );
+    assert_eq!(
+        told[10].evidence["trough"],
+        json!({"level": 4.0, "date": "2000-01-08"})
+    );
     assert_eq!(told[10].evidence["drawdown_pct"], 20.0);
     assert_eq!(told[14].evidence["records_in_episode"], 2);
     assert_eq!(told[14].evidence["level"], 7.0);
@@ -97,7 +139,10 @@ fn drought_and_drawdown_have_to_lie_behind_it_both() {
     let fall = |low: f64| [100.0, low, 95.0, 96.0, 97.0, 101.0];
     let kind = kind(json!({"drought_sessions": 2, "drawdown_pct": 10}));
     // 10 % to the decimal, and a hair less.
-    assert_eq!(events(&run(&kind, &fall(90.0))), [(5, &Change::Open(RECORD))]);
+    assert_eq!(
+        events(&run(&kind, &fall(90.0))),
+        [(5, &Change::Open(RECORD))]
+    );
     assert_eq!(events(&run(&kind, &fall(90.001))), []);
     assert_eq!(events(&run(&kind, &[100.0, 90.0, 101.0])), []);
 }
@@ -106,9 +151,16 @@ fn drought_and_drawdown_have_to_lie_behind_it_both() {
 fn a_high_of_so_many_sessions_forgets_what_was_before() {
     let kind = kind(json!({"lookback": 3, "drought_sessions": 1, "quiet_sessions": 1}));
     let told = run(&kind, &[9.0, 5.0, 4.0, 3.0, 4.0, 6.0, 5.0]);
-    assert_eq!(events(&told), [(5, &Change::Open(RECORD)), (6, &Change::Resolve(QUIET))]);
+    assert_eq!(
+        events(&told),
+        [(5, &Change::Open(RECORD)), (6, &Change::Resolve(QUIET))]
+    );
     assert_eq!(told[5].evidence["lookback_sessions"], 3);
-    assert!(told[5].headline.starts_with("A closed at a 3-session high, 6, in the 5th session after 9 on"));
+    assert!(
+        told[5]
+            .headline
+            .starts_with("A closed at a 3-session high, 6, in the 5th session after 9 on")
+    );
     assert_eq!(
         told[6].headline,
         "A made no 3-session high in 1 session after 1 3-session high, the last 6 on 2000-01-06"
@@ -171,7 +223,7 @@ proptest! {
                 let expected = ((1.0 - closes[index] / highest) * 100.0).max(0.0);
                 prop_assert_eq!(value, expected);
                 let is_record = closes[index] > highest;
-                let is_told = &told.evidence["level"] == closes[index] && told.change != Change::Quiet;
+                let is_told = told.evidence["level"] == closes[index] && told.change != Change::Quiet;
                 prop_assert!(!is_record || is_told);
                 prop_assert!(is_record || !matches!(told.change, Change::Open(_)));
             }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::detector::conformance::{Bench, Dice, session_bucket};
 use crate::detector::Kind;
+use crate::detector::conformance::{Bench, Dice, session_bucket};
 use crate::section::Point;
 use jiff::civil::date;
 use proptest::prelude::*;
@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 fn kind(params: Value) -> Kind {
     let mut all = json!({"leader": "A", "laggard": "B"});
-    all.as_object_mut().unwrap().extend(params.as_object().unwrap().clone());
+    all.as_object_mut()
+        .unwrap()
+        .extend(params.as_object().unwrap().clone());
     Kind::deserialize("relative_streak", all).unwrap().unwrap()
 }
 
@@ -20,9 +22,15 @@ fn day(index: usize) -> Date {
 fn run(kind: &Kind, closes: &[[Option<f64>; 2]]) -> Vec<(Change, Value, String)> {
     let mut bench = Bench::new(kind, Unit::Price);
     let sections = closes.iter().enumerate().map(|(index, closes)| {
-        let values = closes.map(|close| close.map(|close| Point::flat(close, true))).to_vec();
+        let values = closes
+            .map(|close| close.map(|close| Point::flat(close, true)))
+            .to_vec();
         let (step, account) = bench.step(&(session_bucket(day(index)), values));
-        (step.change, serde_json::to_value(account.evidence).unwrap(), account.headline)
+        (
+            step.change,
+            serde_json::to_value(account.evidence).unwrap(),
+            account.headline,
+        )
     });
     sections.collect()
 }
@@ -38,26 +46,45 @@ fn closes(outcomes: &str) -> Vec<[Option<f64>; 2]> {
         };
         [Some(leader), Some(100.0)]
     });
-    std::iter::once([Some(100.0), Some(100.0)]).chain(later).collect()
+    std::iter::once([Some(100.0), Some(100.0)])
+        .chain(later)
+        .collect()
 }
 
 fn changes(kind: &Kind, closes: &[[Option<f64>; 2]]) -> Vec<Change> {
-    run(kind, closes).into_iter().map(|(change, ..)| change).collect()
+    run(kind, closes)
+        .into_iter()
+        .map(|(change, ..)| change)
+        .collect()
 }
 
 #[test]
 fn defaults_are_the_shipped_ones() {
-    let Kind::RelativeStreak(params) = kind(json!({})) else { unreachable!() };
-    assert_eq!((params.open_at, params.escalate_at.as_slice()), (5, [10].as_slice()));
+    let Kind::RelativeStreak(params) = kind(json!({})) else {
+        unreachable!()
+    };
+    assert_eq!(
+        (params.open_at, params.escalate_at.as_slice()),
+        (5, [10].as_slice())
+    );
     assert_eq!(params.escalate_since_years, [5, 15, 25]);
 }
 
 #[test]
 fn bounds_name_the_key() {
     for (params, error) in [
-        (json!({"laggard": "A"}), "laggard: expected another series than the leader, found A"),
-        (json!({"leader": ""}), "leader: expected a symbol, found \"\""),
-        (json!({"open_at": 0}), "open_at: expected 1 to 10000 sessions, found 0"),
+        (
+            json!({"laggard": "A"}),
+            "laggard: expected another series than the leader, found A",
+        ),
+        (
+            json!({"leader": ""}),
+            "leader: expected a symbol, found \"\"",
+        ),
+        (
+            json!({"open_at": 0}),
+            "open_at: expected 1 to 10000 sessions, found 0",
+        ),
         (
             json!({"escalate_at": [5]}),
             "escalate_at: expected at most 32 ascending numbers from 6 to 10000 sessions, found [5]",
@@ -69,16 +96,27 @@ fn bounds_name_the_key() {
     ] {
         assert_eq!(kind(params).check().unwrap_err().to_string(), error);
     }
-    assert!(kind(json!({"open_at": 10_000, "escalate_at": []})).check().is_ok());
-    let units = kind(json!({})).check_units(&[Unit::Price, Unit::Percent]).unwrap_err();
+    assert!(
+        kind(json!({"open_at": 10_000, "escalate_at": []}))
+            .check()
+            .is_ok()
+    );
+    let units = kind(json!({}))
+        .check_units(&[Unit::Price, Unit::Percent])
+        .unwrap_err();
     assert_eq!(units.key, "laggard");
 }
 
 #[test]
 fn unknown_keys_are_refused() {
     let params = json!({"leader": "A", "laggard": "B", "opens_at": 5});
-    let error = Kind::deserialize("relative_streak", params).unwrap().unwrap_err();
-    assert!(error.to_string().contains("unknown field `opens_at`"), "{error}");
+    let error = Kind::deserialize("relative_streak", params)
+        .unwrap()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("unknown field `opens_at`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -90,10 +128,17 @@ fn a_draw_is_not_a_win() {
         [Quiet, Quiet, Quiet, Quiet, Open(OPEN), Resolve(BROKEN)]
     );
     // 10 % each, though 1.65 / 1.5 and 110 / 100 are different binary fractions.
-    let equal = [[Some(1.5), Some(100.0)], [Some(1.65), Some(110.0)], [Some(1.815), Some(121.0)]];
+    let equal = [
+        [Some(1.5), Some(100.0)],
+        [Some(1.65), Some(110.0)],
+        [Some(1.815), Some(121.0)],
+    ];
     assert_eq!(changes(&kind, &equal), [Quiet, Quiet, Quiet]);
     let told = run(&kind, &closes("++="));
-    assert_eq!(told[3].2, "A only equalled B after 2 sessions, +2.01 % against +0.00 %");
+    assert_eq!(
+        told[3].2,
+        "A only equalled B after 2 sessions, +2.01 % against +0.00 %"
+    );
 }
 
 #[test]
@@ -141,7 +186,10 @@ fn one_event_a_session_and_each_rung_once() {
         ]
     );
     assert_eq!(told[805].1["reached_since_years"], 2);
-    assert_eq!(told[805].1["longest_since"], json!({"end": "2000-01-04", "length": 3}));
+    assert_eq!(
+        told[805].1["longest_since"],
+        json!({"end": "2000-01-04", "length": 3})
+    );
     assert_eq!(told[807].1["longest_on_record_since"], "2000-01-01");
     assert_eq!(told[807].1["reached_length"], 4);
     assert_eq!(told[807].1["reached_since_years"], Value::Null);
@@ -155,7 +203,13 @@ fn both_facts_ride_on_one_event() {
     let told = run(&kind, &closes(&outcomes));
     let (change, evidence, _) = told.last().unwrap();
     assert_eq!(*change, Change::Escalate(SINCE_YEARS));
-    assert_eq!((&evidence["reached_length"], &evidence["reached_since_years"]), (&json!(3), &json!(1)));
+    assert_eq!(
+        (
+            &evidence["reached_length"],
+            &evidence["reached_since_years"]
+        ),
+        (&json!(3), &json!(1))
+    );
 }
 
 #[test]
@@ -165,7 +219,10 @@ fn years_are_calendar_years_and_more_than_so_many() {
     // 2000 has 366 days: day 366 is the day one year after the first, which is not more than a year.
     let on_the_day = run(&kind, &closes(&format!("{}+", "-".repeat(365))));
     let day_after = run(&kind, &closes(&format!("{}+", "-".repeat(366))));
-    assert_eq!(on_the_day.last().unwrap().1["reached_since_years"], Value::Null);
+    assert_eq!(
+        on_the_day.last().unwrap().1["reached_since_years"],
+        Value::Null
+    );
     assert_eq!(day_after.last().unwrap().1["reached_since_years"], 1);
 }
 

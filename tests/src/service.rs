@@ -1,0 +1,300 @@
+//! `rotation run` as a process of its own, on topics of its own, to be stopped and killed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rotation_wire::alerts::comparable;
+
+use crate::broker::{Broker, unique};
+use crate::workspace;
+
+/// Longest wait for a process to get somewhere, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(180);
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// The `rotation` binary that was built beside this test.
+///
+/// # Panics
+///
+/// Where it was not built: `cargo build --workspace --bins` does.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let folder = test.ancestors().nth(2).expect("tests are built below the profile's folder");
+    let binary = folder.join("rotation");
+    assert!(binary.exists(), "{} is missing: run `cargo build --workspace --bins` first", binary.display());
+    binary
+}
+
+/// Topics, group and configuration of one test.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The broker.
+    pub broker: &'static Broker,
+    /// Names of the topics: ticks, bars, alerts, state, dead letters.
+    pub topics: [String; 5],
+    group: String,
+    folder: tempfile::TempDir,
+}
+
+impl Deployment {
+    /// Topics with so many partitions, and a configuration with these universes (TOML from `[universe.` on).
+    ///
+    /// # Errors
+    ///
+    /// When a topic cannot be made or the file not be written.
+    pub fn new(broker: &'static Broker, partitions: i32, universes: &str) -> Result<Self> {
+        let group = unique("rotation");
+        let topics = ["ticks", "bars", "alerts", "state", "dead"].map(|name| format!("{group}.{name}"));
+        let compact: &[(&str, &str)] = &[("cleanup.policy", "compact")];
+        let [ticks, bars, alerts, state, dead] = &topics;
+        broker.create_topics(&[
+            (ticks, partitions, &[]),
+            (bars, 2, &[]),
+            (alerts, 2, &[]),
+            (state, 2 * partitions, compact),
+            (dead, 1, &[]),
+        ])?;
+        let folder = tempfile::tempdir()?;
+        let config = format!(
+            "[kafka]\nbrokers = [\"{}\"]\ngroup = \"{group}\"\ntopics = {{ ticks = \"{ticks}\", bars = \"{bars}\", \
+             alerts = \"{alerts}\", state = \"{state}\", dead_letters = \"{dead}\" }}\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n\n{universes}",
+            broker.bootstrap(),
+        );
+        std::fs::write(folder.path().join("rotation.toml"), config)?;
+        Ok(Self { broker, topics, group, folder })
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("rotation.toml")
+    }
+
+    /// A folder that ends with the test.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs another `rotation` command to its end.
+    ///
+    /// # Errors
+    ///
+    /// When it fails; the error carries what it printed.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
+        let output = Command::new(binary()).args(args).current_dir(workspace::root()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the command ended with {}:\n{text}\n{errors}", output.status);
+        Ok(text)
+    }
+
+    /// Starts `rotation run` under this instance name.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn run(&self, instance: &str, args: &[&str]) -> Result<Service> {
+        let log = self.folder.path().join(format!("{}.log", unique(instance)));
+        let child = Command::new(binary())
+            .arg("run")
+            .arg("--config")
+            .arg(self.config())
+            .args(["--instance", instance])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context("cannot start rotation run")?;
+        Ok(Service { child, log })
+    }
+
+    /// Waits until both stages have committed all there is to read, and nothing more comes of it.
+    ///
+    /// # Errors
+    ///
+    /// When that takes too long, or a process ends meanwhile; the error carries its log.
+    pub fn await_done(&self, services: &mut [Service]) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let sampled = self.is_read("sampler", &self.topics[0])?;
+            if sampled && self.is_read("universe", &self.topics[1])? {
+                return Ok(());
+            }
+            for service in services.iter_mut() {
+                service.alive()?;
+            }
+            if Instant::now() > deadline {
+                let logs: Vec<String> = services.iter().map(Service::log).collect();
+                bail!("not everything was read in {PATIENCE:?}; the logs end\n{}", logs.join("\n---\n"));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Whether a stage's group has committed the position behind the last record of each partition with records.
+    fn is_read(&self, stage: &str, topic: &str) -> Result<bool> {
+        let committed = self.broker.committed(&format!("{}.{stage}", self.group), topic)?;
+        let mut last: BTreeMap<i32, i64> = BTreeMap::new();
+        for record in self.broker.read_committed(topic)? {
+            last.insert(record.partition, record.offset);
+        }
+        Ok(!last.is_empty()
+            && last.iter().all(|(partition, offset)| committed.get(partition).is_some_and(|next| next > offset)))
+    }
+
+    /// The alert events that a `read_committed` subscriber has: by key in order, without what differs between runs.
+    ///
+    /// # Errors
+    ///
+    /// When the topic cannot be read or holds something else.
+    pub fn alerts(&self) -> Result<Events> {
+        let mut events = Events::new();
+        for record in self.broker.read_committed(&self.topics[2])? {
+            let key = String::from_utf8(record.key.context("an alert without a key")?)?;
+            let event = comparable(&record.payload.context("an alert without a value")?);
+            events.entry(key).or_default().push(String::from_utf8(event)?);
+        }
+        Ok(events)
+    }
+
+    /// The events that a backtest over a folder of files finds, in the same form.
+    ///
+    /// # Errors
+    ///
+    /// When the backtest fails.
+    pub fn backtest(&self, data: &Path, more: &[&str]) -> Result<Events> {
+        let out = self.folder.path().join("backtest.ndjson");
+        let mut args = vec!["backtest".into(), "--config".into(), self.config().into_os_string()];
+        args.extend(["--data".into(), data.as_os_str().to_owned()]);
+        args.extend(["--alerts".into(), out.clone().into_os_string(), "--quiet".into()]);
+        args.extend(more.iter().map(Into::into));
+        self.command(args)?;
+        let mut events = Events::new();
+        for line in std::fs::read_to_string(out)?.lines() {
+            let event: serde_json::Value = serde_json::from_str(line)?;
+            let text = |field: &str| event["data"][field].as_str().unwrap_or_default().to_owned();
+            let key = format!("{}/{}/{}", text("universe"), text("rule"), text("subject"));
+            events.entry(key).or_default().push(String::from_utf8(comparable(line.as_bytes()))?);
+        }
+        Ok(events)
+    }
+}
+
+/// Alert events by key, in order.
+pub type Events = BTreeMap<String, Vec<String>>;
+
+/// Number of events.
+#[must_use]
+pub fn count(events: &Events) -> usize {
+    events.values().map(Vec::len).sum()
+}
+
+/// A process that runs `rotation run`; killed when dropped.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Service {
+    /// The last lines that it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// Fails when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// Then; the error carries its log.
+    pub fn alive(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("rotation run ended with {status}; its log ends\n{}", self.log()),
+        }
+    }
+
+    /// The HTTP address, once it is said.
+    ///
+    /// # Errors
+    ///
+    /// When the process ends or does not say it in time.
+    pub fn address(&mut self) -> Result<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let said = log.lines().find_map(|line| {
+                let rest = line.split("address=").nth(1)?;
+                Some(rest.split_whitespace().next()?.to_owned())
+            });
+            if let Some(address) = said {
+                return Ok(address);
+            }
+            self.alive()?;
+            ensure!(Instant::now() < deadline, "no HTTP address in {PATIENCE:?}; the log ends\n{}", self.log());
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// What a GET of a path answers: status and body.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer.
+    pub fn get(&mut self, path: &str) -> Result<(u16, String)> {
+        let url = format!("http://{}{path}", self.address()?);
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut answer = agent.get(&url).call().with_context(|| url.clone())?;
+        Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
+    }
+
+    /// Kills it as `kill -9` does.
+    ///
+    /// # Errors
+    ///
+    /// When it had ended by itself; the error carries its log.
+    pub fn kill(mut self) -> Result<()> {
+        self.alive()?;
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to stop, and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// When it does not stop, or not well; the error carries its log.
+    pub fn terminate(mut self) -> Result<()> {
+        self.alive()?;
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "kill -TERM failed");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("rotation run ended with {status}; its log ends\n{}", self.log()),
+                None if Instant::now() > deadline => bail!("it did not stop; its log ends\n{}", self.log()),
+                None => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
