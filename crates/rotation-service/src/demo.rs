@@ -15,7 +15,7 @@ use crate::stage::{StateMode, StopSignal};
 use crate::tail::{self, Color, Follower, Start};
 use anyhow::{Context, bail};
 use rotation_sim::scenario::Scenario;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -93,7 +93,8 @@ const STOP: Duration = Duration::from_secs(15);
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // Where logging was started already, that one stays.
     drop(subscriber.try_init());
     let interrupted: StopSignal = Arc::default();

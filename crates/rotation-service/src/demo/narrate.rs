@@ -135,7 +135,7 @@ pub(super) fn ending(
     writeln!(out, "{when}:")?;
     writeln!(
         out,
-        "  kcat -b {broker} -X fetch.wait.max.ms=5 -t {} -C -e",
+        "  kcat -b {broker} -t {} -C -e",
         config.kafka.topics.alerts
     )?;
     writeln!(out, "  rotation tail --brokers {broker} --from-beginning")?;

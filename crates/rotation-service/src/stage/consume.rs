@@ -142,6 +142,11 @@ impl ConsumerContext for StageContext {
 
 /// Passes librdkafka's own log lines on.
 pub(super) fn log_client(stage: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
+    // One set of properties serves consumers and producers: that some are for the other kind is no news.
+    if facility == "CONFWARN" && message.contains("property and will be ignored by this") {
+        tracing::debug!(stage, facility, "librdkafka: {message}");
+        return;
+    }
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
