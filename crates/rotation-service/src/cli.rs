@@ -92,7 +92,8 @@ impl Cli {
             Command::Backtest(args) => backtest::run(&args, &mut out.lock()),
             Command::Schema(args) => {
                 let schema = match args.what {
-                    SchemaOf::Input | SchemaOf::Alert => config::schema(),
+                    SchemaOf::Input => rotation_wire::schema::input(),
+                    SchemaOf::Alert => rotation_wire::schema::alert(),
                     SchemaOf::Config => config::schema(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;

@@ -11,35 +11,9 @@ use std::fmt::Write;
 /// The JSON Schema of the configuration file.
 pub fn schema() -> Value {
     let mut kafka = inlined::<KafkaSpec>();
-    set_property(&mut kafka, "topics", inlined::<Topics>());
+    set_property(&mut kafka, "topics", inlined::<Topics>().to_value());
     set_property(&mut kafka, "properties", properties_schema());
-    let mut universe = inlined::<UniverseSpec>();
-    set_property(
-        &mut universe,
-        "series",
-        json!({"type": "object", "additionalProperties": inlined::<SeriesSpec>()}),
-    );
-    let rules: Vec<Value> = Kind::schemas()
-        .into_iter()
-        .map(|(kind, own)| rule_schema(kind, own))
-        .collect();
-    set_property(
-        &mut universe,
-        "rules",
-        json!({"type": "object", "additionalProperties": {"oneOf": rules}}),
-    );
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Rotation configuration",
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["universe"],
-        "properties": {
-            "kafka": kafka,
-            "http": inlined::<HttpSpec>(),
-            "universe": {"type": "object", "minProperties": 1, "additionalProperties": universe},
-        },
-    })
+    rotation_wire::schema::configuration(kafka, inlined::<HttpSpec>())
 }
 
 fn properties_schema() -> Value {
@@ -53,32 +27,16 @@ fn properties_schema() -> Value {
     })
 }
 
-fn rule_schema(kind: &str, own: Schema) -> Value {
-    let mut rule = inlined::<RuleCommon>();
-    let own = plain(own);
-    for (key, property) in object(&own, "properties") {
-        set_property(&mut rule, key, property.clone());
-    }
-    set_property(&mut rule, "kind", json!({"const": kind}));
-    let required = own
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .cloned();
-    rule["required"] = required.chain([json!("kind")]).collect();
-    rule
-}
-
-fn set_property(schema: &mut Value, key: &str, property: Value) {
-    schema["properties"][key] = property;
+fn set_property(schema: &mut Schema, key: &str, property: Value) {
+    let properties = schema.ensure_object().entry("properties").or_insert_with(|| json!({}));
+    properties[key] = property;
 }
 
 /// A type's schema without references, so that parts can be put together.
-fn inlined<T: JsonSchema>() -> Value {
+fn inlined<T: JsonSchema>() -> Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true);
-    plain(settings.into_generator().into_root_schema_for::<T>())
+    settings.into_generator().into_root_schema_for::<T>()
 }
 
 fn plain(schema: Schema) -> Value {
