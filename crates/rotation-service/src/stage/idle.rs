@@ -11,7 +11,7 @@ use rdkafka::consumer::Consumer;
 use super::error::StageError;
 use super::observe::StageFact;
 use super::run::Stage;
-use super::state_log::{Decision, DecisionKind};
+use rotation_wire::state::{Decision, DecisionKind};
 use super::worker::{Job, Work};
 
 /// Between two looks for idle partitions, and longest wait for one answer.

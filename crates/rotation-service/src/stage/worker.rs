@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::batch::Batch;
-use super::state_log::{Decision, DecisionKind, Parts};
+use rotation_wire::state::{Decision, DecisionKind, Parts};
 use super::task::{Idle, InputRecord, Outbox, Task, TaskFactory};
 
 /// What the worker is asked to do.

@@ -1,6 +1,6 @@
 //! The sampler stage's task: one partition of the ticks topic, for every universe.
 
-use super::{decode, encode, from_millis};
+use super::from_millis;
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
@@ -8,6 +8,7 @@ use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{LogBody, SeriesIx, SourceEvent};
 use rotation_engine::sampler::Sampler;
 use rotation_engine::time::EventTime;
+use rotation_wire::state::{decode_part, encode_part};
 use rotation_wire::{bars, dead_letter, input};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -218,7 +219,7 @@ impl Task for SamplerTask {
 
     fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
         let part = |universe: &UniverseSampler| {
-            (universe.sampler.plan().name.clone(), encode(&universe.sampler.state()))
+            (universe.sampler.plan().name.clone(), encode_part(&universe.sampler.state()))
         };
         self.universes.iter().map(part).collect()
     }
@@ -227,7 +228,7 @@ impl Task for SamplerTask {
         for (part, bytes) in parts {
             let known = self.universes.iter_mut().find(|universe| universe.sampler.plan().name == part);
             match known {
-                Some(universe) => universe.sampler.restore(decode(&part, &bytes)?),
+                Some(universe) => universe.sampler.restore(decode_part(&part, &bytes)?),
                 None => tracing::warn!(universe = part, partition = self.partition, "forgets a universe that is gone"),
             }
         }

@@ -1,6 +1,6 @@
 //! The universe stage's task: one partition of the bars log, and the universes whose records are in it.
 
-use super::{decode, encode, from_millis};
+use super::from_millis;
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
@@ -11,6 +11,7 @@ use rotation_engine::universe::Universe;
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
 use rotation_wire::dead_letter;
+use rotation_wire::state::{decode_part, encode_part};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -159,12 +160,12 @@ impl Task for UniverseTask {
     fn empty(&mut self, _outbox: &mut Outbox) {}
 
     fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
-        self.universes.iter().map(|(name, hosted)| (name.clone(), encode(&hosted.universe.state()))).collect()
+        self.universes.iter().map(|(name, hosted)| (name.clone(), encode_part(&hosted.universe.state()))).collect()
     }
 
     fn restore(&mut self, parts: Vec<(String, Vec<u8>)>) -> Result<(), String> {
         for (name, bytes) in parts {
-            let state = decode(&name, &bytes)?;
+            let state = decode_part(&name, &bytes)?;
             let Some(hosted) = self.host(&name) else {
                 tracing::warn!(universe = name, "forgets a universe that is gone");
                 continue;
