@@ -63,7 +63,15 @@ impl Log {
         self.bar_from(source, symbol, day, close, official, correction)
     }
 
-    fn bar_from(&mut self, source: u32, symbol: &str, day: i8, close: f64, official: bool, correction: bool) -> Vec<String> {
+    fn bar_from(
+        &mut self,
+        source: u32,
+        symbol: &str,
+        day: i8,
+        close: f64,
+        official: bool,
+        correction: bool,
+    ) -> Vec<String> {
         let session = Calendar::Xnys.session(jiff::civil::date(2026, 1, day)).unwrap();
         let bar = Bar {
             series: self.plan.series_ix(symbol).unwrap(),
