@@ -169,7 +169,8 @@ impl Stages {
             };
             let threads: Vec<_> = self.stages.into_iter().map(|stage| scope.spawn(move || run(stage))).collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join();
-            threads.into_iter().map(join).map(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            let joined = threads.into_iter().map(join);
+            joined.map(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
         if let Some(reason) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
             anyhow::bail!(reason);

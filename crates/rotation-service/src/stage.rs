@@ -8,8 +8,8 @@
 //!
 //! Two threads: the one that calls [`run`] owns the Kafka clients, polls, produces and commits; a worker owns the tasks
 //! and steps batches, so that the next batch is stepped while one commits. Outputs wait in memory until the commit;
-//! the transaction is opened, filled and closed in one go, so that nothing is ever held open while ticks come in slowly,
-//! and an aborted transaction is repeated from memory rather than computed again.
+//! the transaction is opened, filled and closed in one go, so that nothing is ever held open while ticks come in
+//! slowly, and an aborted transaction is repeated from memory rather than computed again.
 //!
 //! What is promised, and within which limits, is in [`transact`] (commit), [`restore`] (restart) and `rebalance`.
 //!

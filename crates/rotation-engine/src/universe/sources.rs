@@ -60,10 +60,11 @@ impl Sources {
         self.horizon
     }
 
+    /// Sources that have not spoken count as heard from when they are known of.
     fn grow(&mut self, sources: usize) {
         let source = Source {
             progress: Progress::Unknown,
-            heard: None,
+            heard: self.searched,
             excluded: false,
         };
         self.sources.resize(self.sources.len().max(sources), source);

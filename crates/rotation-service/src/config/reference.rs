@@ -205,7 +205,8 @@ fn type_name(property: &Value, root: &Value) -> String {
 const HEAD: &str = "\
 # Configuration
 
-<!-- Made from the doc comments of the code. To bring it up to date: UPDATE_DOCS=1 cargo test -p rotation-service config -->
+<!-- Made from the doc comments of the code. To bring it up to date:
+     UPDATE_DOCS=1 cargo test -p rotation-service config -->
 
 One TOML file says what is detected and where the topics are. How the process runs (stages, intervals, logs) is said by
 flags and environment: `rotation run --help`. `rotation check FILE` tells every fault of a file, each with its line, its
@@ -225,8 +226,8 @@ const PROPERTIES: &str = "
 ## `[kafka.properties]`
 
 Any [librdkafka property](https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md), by its name in quotes. A
-value is a text, a number or true/false; or it names where it is to be had when the program connects, which is how secrets
-are given:
+value is a text, a number or true/false; or it names where it is to be had when the program connects, which is how
+secrets are given:
 
 ```toml
 [kafka.properties]

@@ -93,8 +93,8 @@ pub enum TopicError {
 
 /// Creates the topics that do not exist yet; those that do are left as they are.
 ///
-/// `partitions` holds for ticks, bars and dead letters alike; state gets two for each, so that no two tasks of a usual setup
-/// share one. Bars are deleted by time, state is compacted.
+/// `partitions` holds for ticks, bars and dead letters alike; state gets two for each, so that no two tasks of a usual
+/// setup share one. Bars are deleted by time, state is compacted.
 ///
 /// # Errors
 ///

@@ -57,7 +57,8 @@ impl SamplerTask {
                     symbols.entry(series.symbol.as_bytes().to_vec()).or_default().push((at, ix));
                 }
             }
-            universes.push(UniverseSampler { sampler, metrics: metrics.universe(plan), skew: plan.skew, bytes: Vec::new() });
+            let metrics = metrics.universe(plan);
+            universes.push(UniverseSampler { sampler, metrics, skew: plan.skew, bytes: Vec::new() });
         }
         SamplerTask {
             topic: topic.to_owned(),

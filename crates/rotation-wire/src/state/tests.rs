@@ -203,7 +203,10 @@ proptest! {
 
     #[test]
     fn heads_come_back(
-        offset: i64, snapshot in prop::option::of(any::<(u64, i64)>()), idle: Vec<(i64, i64)>, extra: BTreeMap<String, u64>,
+        offset: i64,
+        snapshot in prop::option::of(any::<(u64, i64)>()),
+        idle: Vec<(i64, i64)>,
+        extra: BTreeMap<String, u64>,
     ) {
         let snapshot = snapshot.map(|(sequence, offset)| SnapshotId { sequence, offset });
         let idle = idle.into_iter().map(|(at, until)| (at, EventTime::from_nanos(until))).collect();
@@ -218,7 +221,9 @@ proptest! {
         kept in prop::collection::vec(any::<bool>(), 5), rounds in 1_u64..4,
     ) {
         let snapshots: Vec<Records> = (0..rounds).map(|sequence| {
-            let with_round = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), [bytes.as_slice(), &[sequence as u8]].concat());
+            let with_round = |(name, bytes): (&String, &Vec<u8>)| {
+                (name.clone(), [bytes.as_slice(), &[sequence as u8]].concat())
+            };
             parts.iter().map(with_round).collect()
         }).collect();
         let mut records = BTreeMap::new();
