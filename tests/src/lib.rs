@@ -4,12 +4,14 @@
 //! - [`prometheus`]: Prometheus, started on loopback, and the expressions of the shipped panels and rules
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
+//! - [`market`]: the market data beside the repository
 //! - [`counting`]: a task to try stages with
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
 pub mod broker;
 pub mod leashed;
+pub mod market;
 pub mod prometheus;
 pub mod service;
 pub mod counting;

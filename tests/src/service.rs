@@ -142,6 +142,12 @@ impl Deployment {
     /// Whether a stage's group has committed the position behind the last record of each partition with records.
     fn is_read(&self, stage: &str, topic: &str) -> Result<bool> {
         let committed = self.broker.committed(&format!("{}.{stage}", self.group), topic)?;
+        let reached = |(partition, end): (&i32, &i64)| committed.get(partition).is_some_and(|next| next >= end);
+        if topic == self.topics[0] {
+            // Records of a feed are in no transaction, so the last one is right before the end.
+            let ends = self.broker.ends(topic)?;
+            return Ok(!ends.is_empty() && ends.iter().all(reached));
+        }
         let mut last: BTreeMap<i32, i64> = BTreeMap::new();
         for record in self.broker.read_committed(topic)? {
             last.insert(record.partition, record.offset);
@@ -257,6 +263,17 @@ impl Service {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let mut answer = agent.get(&url).call().with_context(|| url.clone())?;
         Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
+    }
+
+    /// The value of one series of `/metrics`, its labels as they are printed there: in alphabetical order.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or no such series.
+    pub fn metric(&mut self, series: &str) -> Result<f64> {
+        let (_, page) = self.get("/metrics")?;
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("no series {series} in\n{page}"))?.parse()?)
     }
 
     /// Kills it as `kill -9` does.
