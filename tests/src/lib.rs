@@ -5,9 +5,11 @@
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
 //! - [`counting`]: a task to try stages with
+//! - [`bench`]: what `make bench` measures
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
+pub mod bench;
 pub mod broker;
 pub mod leashed;
 pub mod prometheus;
