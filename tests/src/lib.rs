@@ -6,9 +6,11 @@
 //! - [`leashed`]: server processes that cannot outlive their test
 //! - [`market`]: the market data beside the repository
 //! - [`counting`]: a task to try stages with
+//! - [`bench`]: what `make bench` measures
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
+pub mod bench;
 pub mod broker;
 pub mod leashed;
 pub mod market;
