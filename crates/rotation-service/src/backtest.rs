@@ -2,10 +2,11 @@
 
 use crate::config::Config;
 use crate::files::{self, Content, FileRecord, OpenOptions};
+use crate::replay::heartbeats::{HeartbeatOptions, final_time};
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use rotation_engine::alert::Alert;
-use rotation_engine::clock::SECOND;
+use rotation_engine::calendar::Calendar;
 use rotation_engine::output::{Output, Reading};
 use rotation_engine::pipeline::Pipeline;
 use rotation_engine::plan::{SeriesSource, UniversePlan};
@@ -178,11 +179,20 @@ impl Run {
         self.sort_out(outcome);
     }
 
-    /// Nothing more comes: every session closes, and its corrections are over.
+    /// Nothing more comes: every session closes, and its corrections are over, as a replay's last heartbeat has it.
     fn end(&mut self, outcome: &mut Outcome) {
         for (plan, pipeline) in &mut self.universes {
-            let after = plan.closing_window + plan.correction_window + 86_400 * SECOND;
-            pipeline.close(self.newest.saturating_add(after), &mut self.out);
+            let mut calendars: Vec<Calendar> = plan.series.iter().map(|series| series.calendar).collect();
+            calendars.sort_unstable();
+            calendars.dedup();
+            let options = HeartbeatOptions {
+                calendars,
+                lateness: plan.lateness,
+                closing_window: plan.closing_window,
+                correction_window: plan.correction_window,
+                ceiling: EventTime::MAX,
+            };
+            pipeline.close(final_time(&options, self.newest), &mut self.out);
         }
         self.sort_out(outcome);
     }
