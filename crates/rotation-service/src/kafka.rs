@@ -220,6 +220,8 @@ impl KafkaSettings {
         config
             .set("transaction.timeout.ms", "10000")
             .set("queue.buffering.max.messages", "1000000")
+            // How large a record may be is for the brokers to say; dead letters are cut to fit.
+            .set("message.max.bytes", "1000000000")
             .set("compression.type", "lz4");
         self.extend(&mut config);
         config.remove("statistics.interval.ms");

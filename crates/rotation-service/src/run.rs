@@ -8,8 +8,9 @@ use crate::http::{self, Health};
 use crate::kafka::{KafkaSettings, topics};
 use crate::metrics::{Metrics, StageMetrics};
 use crate::stage::{self, Liveness, RebalanceKind, StageError, StageFact, StageSettings, StateMode, StopSignal};
-use crate::tasks::sampler::SamplerTask;
-use crate::tasks::universe::{Cited, UniverseTask};
+use crate::tasks::DeadLetters;
+use crate::tasks::sampler::{self, SamplerTask};
+use crate::tasks::universe::{self, Cited, UniverseTask};
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -116,21 +117,24 @@ impl Stages {
         let names = kafka.topics.clone();
         let refused: Arc<Mutex<Option<String>>> = Arc::default();
         let mut stages = Vec::new();
-        let partitions = match options.state_mode {
+        let (partitions, letter_bytes) = match options.state_mode {
             StateMode::Durable => {
                 let found = topics::verify_topics(&kafka)?;
                 tracing::info!(protection = %found.skew_protection(), "event times are bounded");
-                found.partitions(&names.ticks)
+                (found.partitions(&names.ticks), found.dead_letter_bytes)
             }
-            StateMode::Ephemeral => topics::count_partitions(&kafka, &names.ticks)?,
+            StateMode::Ephemeral => {
+                (topics::count_partitions(&kafka, &names.ticks)?, topics::RECORD_BYTES_DEFAULT)
+            }
         };
         if options.stages.samples() {
             let outputs = vec![names.bars.clone(), names.dead_letters.clone()];
             let mut settings = StageSettings::new(kafka.clone(), "sampler", 0, &names.ticks, outputs);
             settings.idle_after = Some(options.idle_after);
-            let (plans, all, topic) = (config.universes.clone(), metrics.clone(), names.ticks.clone());
+            let (plans, all) = (config.universes.clone(), metrics.clone());
+            let letters = DeadLetters::new(&names.ticks, sampler::DEAD_LETTERS, letter_bytes);
             let factory: stage::TaskFactory = Box::new(move |partition| {
-                Box::new(SamplerTask::new(&topic, partition, partitions, &plans, &all))
+                Box::new(SamplerTask::new(partition, partitions, &plans, letters.clone(), &all))
             });
             stages.push((options.apply(settings), factory, metrics.stage("sampler"), Arc::default()));
         }
@@ -139,6 +143,7 @@ impl Stages {
             let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
             let (plans, all) = (config.universes.clone(), metrics.clone());
             let cited = Cited { ticks: names.ticks.clone(), bars: names.bars.clone() };
+            let letters = DeadLetters::new(&names.bars, universe::DEAD_LETTERS, letter_bytes);
             let (refusal, stop) = (refused.clone(), stop.clone());
             let factory: stage::TaskFactory = Box::new(move |_| {
                 let (refusal, stop) = (refusal.clone(), stop.clone());
@@ -146,7 +151,7 @@ impl Stages {
                     refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
                     stop.store(true, Ordering::SeqCst);
                 });
-                Box::new(UniverseTask::new(&plans, cited.clone(), &all, refuse))
+                Box::new(UniverseTask::new(&plans, cited.clone(), letters.clone(), &all, refuse))
             });
             stages.push((options.apply(settings), factory, metrics.stage("universe"), Arc::default()));
         }

@@ -2,8 +2,11 @@
 
 use rotation_engine::time::EventTime;
 
+mod letters;
 pub mod sampler;
 pub mod universe;
+
+pub use letters::DeadLetters;
 
 /// Milliseconds since 1970 as an instant.
 fn from_millis(millis: i64) -> EventTime {

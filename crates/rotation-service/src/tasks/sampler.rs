@@ -1,6 +1,6 @@
 //! The sampler stage's task: one partition of the ticks topic, for every universe.
 
-use super::from_millis;
+use super::{DeadLetters, from_millis};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
@@ -9,7 +9,7 @@ use rotation_engine::record::{LogBody, SeriesIx, SourceEvent};
 use rotation_engine::sampler::Sampler;
 use rotation_engine::time::EventTime;
 use rotation_wire::state::{decode_part, encode_part};
-use rotation_wire::{bars, dead_letter, input};
+use rotation_wire::{bars, input};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub const DEAD_LETTERS: usize = 1;
 
 /// Samples one partition.
 pub struct SamplerTask {
-    topic: String,
+    letters: DeadLetters,
     partition: i32,
     metrics: Metrics,
     universes: Vec<UniverseSampler>,
@@ -39,12 +39,12 @@ struct UniverseSampler {
 }
 
 impl SamplerTask {
-    /// A task that has seen nothing, for `partition` of the `partitions` of `topic`.
+    /// A task that has seen nothing, for `partition` of `partitions`.
     pub fn new(
-        topic: &str,
         partition: i32,
         partitions: i32,
         plans: &[Arc<UniversePlan>],
+        letters: DeadLetters,
         metrics: &Metrics,
     ) -> SamplerTask {
         let source = u32::try_from(partition).expect("partitions count from zero");
@@ -62,7 +62,7 @@ impl SamplerTask {
             universes.push(UniverseSampler { sampler, metrics, skew: plan.skew, bytes: Vec::new() });
         }
         SamplerTask {
-            topic: topic.to_owned(),
+            letters,
             partition,
             metrics: metrics.clone(),
             universes,
@@ -112,20 +112,9 @@ impl SamplerTask {
     }
 
     fn bury(&self, record: &InputRecord<'_>, reject: &Reject, outbox: &mut Outbox) {
-        let code = reject.code.name();
-        let headers = dead_letter::headers(&self.topic, record.partition, record.offset, reject.code, &reject.message);
-        let headers = headers.into_iter().map(|(name, value)| (name, value.into())).collect();
-        outbox.send_with(DEAD_LETTERS, None, record.key, record.payload, headers);
+        self.letters.bury(record, reject.code, &reject.message, outbox);
         if !outbox.replaying() {
             self.metrics.dead_letter(reject.code);
-            tracing::warn!(
-                topic = self.topic,
-                partition = record.partition,
-                offset = record.offset,
-                code,
-                message = reject.message,
-                "a record went to the dead letters"
-            );
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The universe stage's task: one partition of the bars log, and the universes whose records are in it.
 
-use super::from_millis;
+use super::{DeadLetters, from_millis};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
@@ -10,7 +10,6 @@ use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
-use rotation_wire::dead_letter;
 use rotation_wire::state::{decode_part, encode_part};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +36,7 @@ pub struct Cited {
 pub struct UniverseTask {
     plans: Vec<Arc<UniversePlan>>,
     cited: Cited,
+    letters: DeadLetters,
     metrics: Metrics,
     refuse: Refuse,
     universes: BTreeMap<String, Hosted>,
@@ -50,10 +50,17 @@ struct Hosted {
 
 impl UniverseTask {
     /// A task that has seen nothing.
-    pub fn new(plans: &[Arc<UniversePlan>], cited: Cited, metrics: &Metrics, refuse: Refuse) -> UniverseTask {
+    pub fn new(
+        plans: &[Arc<UniversePlan>],
+        cited: Cited,
+        letters: DeadLetters,
+        metrics: &Metrics,
+        refuse: Refuse,
+    ) -> UniverseTask {
         UniverseTask {
             plans: plans.to_vec(),
             cited,
+            letters,
             metrics: metrics.clone(),
             refuse,
             universes: BTreeMap::new(),
@@ -99,26 +106,12 @@ impl UniverseTask {
                     outbox.send_with(ALERTS, None, Some(key.as_bytes()), Some(&event.encode()), headers);
                     outbox.urgent();
                 }
-                Output::Rejected { code, message } => bury(&self.cited.bars, record, code, &message, outbox),
+                Output::Rejected { code, message } => self.letters.bury(record, code, &message, outbox),
                 Output::Refused { reason } => (self.refuse)(format!("universe {name}: {reason}")),
                 _ => {}
             }
         }
     }
-}
-
-fn bury(topic: &str, record: &InputRecord<'_>, code: RejectCode, message: &str, outbox: &mut Outbox) {
-    let headers = dead_letter::headers(topic, record.partition, record.offset, code, message);
-    let headers = headers.into_iter().map(|(name, value)| (name, value.into())).collect();
-    outbox.send_with(DEAD_LETTERS, None, record.key, record.payload, headers);
-    tracing::warn!(
-        topic,
-        partition = record.partition,
-        offset = record.offset,
-        code = code.name(),
-        message,
-        "a record went to the dead letters"
-    );
 }
 
 fn now() -> EventTime {
@@ -137,7 +130,7 @@ impl Task for UniverseTask {
             Err(error) => {
                 if !outbox.replaying() {
                     self.metrics.dead_letter(RejectCode::Undecodable);
-                    bury(&self.cited.bars, record, RejectCode::Undecodable, &error.to_string(), outbox);
+                    self.letters.bury(record, RejectCode::Undecodable, &error.to_string(), outbox);
                 }
                 return;
             }
