@@ -12,10 +12,10 @@
 
 pub mod bench;
 pub mod broker;
+pub mod counting;
 pub mod leashed;
 pub mod market;
 pub mod prometheus;
 pub mod service;
-pub mod counting;
 pub mod skipped;
 pub mod workspace;

@@ -39,15 +39,31 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     let token = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..8),
         prop::sample::select(vec![
-            "NaN", "1e400", "-0", "null", "[[[[", "{\"a\":", "\\ud800", "\"", "9223372036854775808", "1677-09-21T00:12:43Z",
-            "\u{feff}", ",,,,", "\r", "\0", "true", "=", "\n\n",
+            "NaN",
+            "1e400",
+            "-0",
+            "null",
+            "[[[[",
+            "{\"a\":",
+            "\\ud800",
+            "\"",
+            "9223372036854775808",
+            "1677-09-21T00:12:43Z",
+            "\u{feff}",
+            ",,,,",
+            "\r",
+            "\0",
+            "true",
+            "=",
+            "\n\n",
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
     ];
     prop_oneof![
         any::<prop::sample::Index>().prop_map(Mutation::Cut),
         (any::<prop::sample::Index>(), token).prop_map(|(at, bytes)| Mutation::Put(at, bytes)),
-        (any::<prop::sample::Index>(), any::<prop::sample::Index>()).prop_map(|(from, to)| Mutation::Repeat(from, to)),
+        (any::<prop::sample::Index>(), any::<prop::sample::Index>())
+            .prop_map(|(from, to)| Mutation::Repeat(from, to)),
     ]
 }
 

@@ -73,7 +73,10 @@ const RESERVED: &[(&str, &str)] = &[
 /// Why a property must not be set; none where it may.
 pub(crate) fn reserved(name: &str) -> Option<&'static str> {
     let plain = name.strip_prefix("topic.").unwrap_or(name);
-    RESERVED.iter().find(|(reserved, _)| *reserved == plain).map(|(_, reason)| *reason)
+    RESERVED
+        .iter()
+        .find(|(reserved, _)| *reserved == plain)
+        .map(|(_, reason)| *reason)
 }
 
 /// How to reach Kafka and under which names; the same for both stages.

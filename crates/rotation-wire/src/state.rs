@@ -219,7 +219,8 @@ impl Gathered {
 /// When the value has no CBOR form, which states have.
 pub fn encode_part<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
-    ciborium::into_writer(value, &mut bytes).expect("states are plain values, and memory takes them");
+    ciborium::into_writer(value, &mut bytes)
+        .expect("states are plain values, and memory takes them");
     bytes
 }
 
@@ -228,10 +229,15 @@ pub fn encode_part<T: Serialize>(value: &T) -> Vec<u8> {
 /// # Errors
 /// Bytes that are no such value: which part, and why.
 pub fn decode_part<T: DeserializeOwned>(part: &str, bytes: &[u8]) -> Result<T, String> {
-    let unreadable = |reason: String| format!("cannot read part \"{part}\" of a snapshot: {reason}");
+    let unreadable =
+        |reason: String| format!("cannot read part \"{part}\" of a snapshot: {reason}");
     let mut rest = bytes;
     let value = ciborium::from_reader(&mut rest).map_err(|error| unreadable(error.to_string()))?;
-    if rest.is_empty() { Ok(value) } else { Err(unreadable(format!("{} bytes follow its end", rest.len()))) }
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(unreadable(format!("{} bytes follow its end", rest.len())))
+    }
 }
 
 #[cfg(test)]
