@@ -141,6 +141,9 @@ impl Stages {
         stop: &StopSignal,
     ) -> anyhow::Result<Stages> {
         let names = kafka.topics.clone();
+        for plan in &config.universes {
+            metrics.begin(plan);
+        }
         let refused: Arc<Mutex<Option<String>>> = Arc::default();
         let mut stages = Vec::new();
         let (partitions, letter_bytes) = match options.state_mode {

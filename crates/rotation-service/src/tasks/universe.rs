@@ -144,6 +144,14 @@ fn now() -> EventTime {
     EventTime::from_nanos(i64::try_from(since).unwrap_or(i64::MAX))
 }
 
+impl Drop for UniverseTask {
+    fn drop(&mut self) {
+        for hosted in self.universes.values() {
+            hosted.metrics.leave();
+        }
+    }
+}
+
 impl Task for UniverseTask {
     fn step(&mut self, record: &InputRecord<'_>, outbox: &mut Outbox) {
         let name = String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
@@ -174,7 +182,11 @@ impl Task for UniverseTask {
         }
     }
 
-    fn end_of_batch(&mut self, _outbox: &mut Outbox) {}
+    fn end_of_batch(&mut self, _outbox: &mut Outbox) {
+        for hosted in self.universes.values() {
+            hosted.metrics.stand(&hosted.universe);
+        }
+    }
 
     fn idle(&mut self, _idle: Idle, _outbox: &mut Outbox) {}
 
@@ -195,6 +207,7 @@ impl Task for UniverseTask {
                 continue;
             };
             let cold = hosted.universe.restore(state);
+            hosted.metrics.stand(&hosted.universe);
             if !cold.is_empty() {
                 tracing::warn!(
                     universe = name,
