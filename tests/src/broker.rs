@@ -38,7 +38,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub struct Broker {
     bootstrap: String,
     /// Absent where the cluster was started by someone else.
-    _server: Option<Leashed>,
+    server: Option<Leashed>,
 }
 
 impl Broker {
@@ -76,8 +76,18 @@ impl Broker {
         let (bootstrap, server) = server::start(&libs)?;
         Ok(Some(Self {
             bootstrap,
-            _server: Some(server),
+            server: Some(server),
         }))
+    }
+
+    /// Stops the broker in its tracks, or lets it go on: it is not gone, it only does not answer.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster was started by someone else.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let server = self.server.as_ref();
+        server.context("the cluster is not ours")?.freeze(frozen)
     }
 
     /// The addresses clients connect to first, as in `bootstrap.servers`.
@@ -123,7 +133,7 @@ impl Broker {
                     .with_context(|| format!("ROTATION_TEST_BROKERS={bootstrap}"))?;
                 Ok(Some(Self {
                     bootstrap,
-                    _server: None,
+                    server: None,
                 }))
             }
             _ => Self::start(),

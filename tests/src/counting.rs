@@ -180,9 +180,17 @@ impl Trial {
     ///
     /// When the broker refuses.
     pub fn new(prefix: &str, partitions: i32) -> Result<Option<Self>> {
-        let Some(broker) = Broker::get() else {
-            return Ok(None);
-        };
+        Broker::get()
+            .map(|broker| Self::on(broker, prefix, partitions))
+            .transpose()
+    }
+
+    /// Makes the topics on this broker.
+    ///
+    /// # Errors
+    ///
+    /// When the broker refuses.
+    pub fn on(broker: &'static Broker, prefix: &str, partitions: i32) -> Result<Self> {
         let name = unique(prefix);
         let topic = |what: &str| format!("{name}.{what}");
         let (input, forwarded, sums, state) =
@@ -195,12 +203,12 @@ impl Trial {
             (&state, 3, compacted),
         ];
         broker.create_topics(&topics)?;
-        Ok(Some(Self {
+        Ok(Self {
             broker,
             name,
             partitions,
             put: Mutex::new(0),
-        }))
+        })
     }
 
     /// Name of one of the topics: `in`, `out`, `sums`, `state`.

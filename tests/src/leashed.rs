@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Lines of the log that an error carries.
 const LOG_LINES: usize = 60;
@@ -19,6 +19,7 @@ trap '' INT HUP
 exec 3<&0 < /dev/null > "$0/log" 2>&1
 "$@" &
 server=$!
+echo $server > "$0/pid"
 (read -r _ <&3; [ -e "$0/ended" ] || kill -KILL $server) &
 wait $server
 : > "$0/ended"
@@ -76,6 +77,24 @@ impl Leashed {
         if self.folder.join("ended").exists() {
             bail!("the server ended");
         }
+        Ok(())
+    }
+
+    /// Stops the server in its tracks, or lets it go on: it is not gone, it only does not answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such process.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let server = fs::read_to_string(self.folder.join("pid"))?;
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let status = Command::new("kill")
+            .args([signal, server.trim()])
+            .status()?;
+        ensure!(
+            status.success(),
+            "kill {signal} {server} ended with {status}"
+        );
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! - [`prometheus`]: Prometheus, started on loopback, and the expressions of the shipped panels and rules
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
+//! - [`market`]: the market data beside the repository
 //! - [`counting`]: a task to try stages with
 //! - [`bench`]: what `make bench` measures
 //! - [`skipped`]: how a test that lacks something says so
@@ -11,9 +12,10 @@
 
 pub mod bench;
 pub mod broker;
+pub mod counting;
 pub mod leashed;
+pub mod market;
 pub mod prometheus;
 pub mod service;
-pub mod counting;
 pub mod skipped;
 pub mod workspace;

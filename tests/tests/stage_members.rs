@@ -9,7 +9,10 @@ use rotation_tests::counting::{Running, Trial};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stage-trial");
 
 fn rebalances(stage: &Running, wanted: RebalanceKind) -> usize {
-    let of_kind = |fact: &&StageFact| matches!(fact, StageFact::Rebalanced { kind, partitions } if *kind == wanted && *partitions > 0);
+    let of_kind = |fact: &&StageFact| match fact {
+        StageFact::Rebalanced { kind, partitions } => *kind == wanted && *partitions > 0,
+        _ => false,
+    };
     stage.facts().iter().filter(of_kind).count()
 }
 

@@ -40,16 +40,26 @@ fn walk(folder: &Path, prefix: &str, ending: &str, found: &mut Vec<(String, Stri
             walk(&entry.path(), &format!("{path}/"), ending, found);
         } else if name.ends_with(ending) {
             // What is not text has nothing to be tidy about.
-            found.extend(fs::read_to_string(entry.path()).ok().map(|text| (path, text)));
+            found.extend(
+                fs::read_to_string(entry.path())
+                    .ok()
+                    .map(|text| (path, text)),
+            );
         }
     }
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(workspace::root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(workspace::root().join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Fails with every fault, not only the first.
 fn expect_none(faults: &[String]) {
-    assert!(faults.is_empty(), "{} faults:\n  {}", faults.len(), faults.join("\n  "));
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n  {}",
+        faults.len(),
+        faults.join("\n  ")
+    );
 }

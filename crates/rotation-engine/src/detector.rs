@@ -355,7 +355,9 @@ macro_rules! detectors {
             /// See [`Detector::account`].
             pub fn account(&self, kind: &Kind, names: Names<'_>, change: &Change) -> Account {
                 match (self, kind) {
-                    $((DetectorState::$variant(state), Kind::$variant(params)) => state.account(params, names, change),)*
+                    $((DetectorState::$variant(state), Kind::$variant(params)) => {
+                        state.account(params, names, change)
+                    })*
                     #[allow(unreachable_patterns)]
                     _ => unreachable!("a state is asked with the kind that made it"),
                 }
@@ -378,8 +380,8 @@ detectors! {
     LevelApproach = "level_approach" in level_approach,
 }
 
-/// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while the
-/// finest move of a market is 1e-9 and more.
+/// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
+/// the finest move of a market is 1e-9 and more.
 const TIE: f64 = 1e-12;
 
 /// The value, where a return or a drawdown in percent can be taken from it without overflow.

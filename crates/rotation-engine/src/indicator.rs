@@ -1,7 +1,7 @@
 //! Standard indicators, as traders' screens show them.
 //!
-//! Those whose definition in the crate `ta` is the usual one are `ta`'s; where it differs, the usual one is here. State is
-//! plain data, ours in either case.
+//! Those whose definition in the crate `ta` is the usual one are `ta`'s; where it differs, the usual one is here. State
+//! is plain data, ours in either case.
 
 use serde::{Deserialize, Serialize};
 use ta::Next;
@@ -9,8 +9,8 @@ use ta::indicators::ExponentialMovingAverage;
 
 /// Exponential moving average with α = 2 / (period + 1), by `ta`.
 ///
-/// It starts at the first value, as on most screens; some start at the mean of the first `period` values instead, and the
-/// two agree to 1 % of their first difference after some 2.3 periods.
+/// It starts at the first value, as on most screens; some start at the mean of the first `period` values instead, and
+/// the two agree to 1 % of their first difference after some 2.3 periods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ema {
     period: usize,
@@ -48,9 +48,9 @@ impl Ema {
 /// Wilder's relative strength index, 0 to 100.
 ///
 /// J. Welles Wilder, *New Concepts in Technical Trading Systems* (1978): 100 − 100 / (1 + gain / loss), where both are
-/// averages of the rises and falls from value to value. The first averages are the means of the first `period` changes; after that
-/// average ← (average · (period − 1) + change) / period. `ta`'s index of the same name smooths with 2 / (period + 1) instead and
-/// starts from made-up changes, so it reads differently from screens.
+/// averages of the rises and falls from value to value. The first averages are the means of the first `period` changes;
+/// after that average ← (average · (period − 1) + change) / period. `ta`'s index of the same name smooths with 2 /
+/// (period + 1) instead and starts from made-up changes, so it reads differently from screens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rsi {
     period: u32,

@@ -1,7 +1,7 @@
 //! The detectors on real closes, against facts computed apart from this project.
 //!
-//! The data lie beside the repository, in `../shared/market`. Without them these tests say so and pass, except where the
-//! environment says `CI=true`.
+//! The data lie beside the repository, in `../shared/market`. Without them these tests say so and pass, except where
+//! the environment says `CI=true`.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 

@@ -15,7 +15,7 @@ use crate::stage::{StateMode, StopSignal};
 use crate::tail::{self, Color, Follower, Start};
 use anyhow::{Context, bail};
 use rotation_sim::scenario::Scenario;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ mod narrate;
 mod tests;
 
 use embedded::Embedded;
-use feed::{Feed, Fed};
+use feed::{Fed, Feed};
 use gauges::Gauges;
 use narrate::Tally;
 
@@ -72,7 +72,10 @@ pub struct Args {
 const SESSION_SECONDS_MAX: f64 = 600.0;
 
 fn session_seconds(text: &str) -> Result<f64, String> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=SESSION_SECONDS_MAX).contains(seconds));
+    let seconds = text
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| (0.0..=SESSION_SECONDS_MAX).contains(seconds));
     seconds.ok_or_else(|| format!("expected 0 to {SESSION_SECONDS_MAX} seconds"))
 }
 
@@ -88,11 +91,17 @@ const STOP: Duration = Duration::from_secs(15);
 /// # Errors
 /// A service that fails, or that does not get to the end of the scenario.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // Where logging was started already, that one stays.
     drop(subscriber.try_init());
     let interrupted: StopSignal = Arc::default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let signal = interrupted.clone();
     runtime.spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
@@ -125,15 +134,40 @@ fn play(
     config.http.listen = listener.local_addr()?;
     let scenario = Scenario::great_rotation(args.seed);
     narrate::beginning(notes, &scenario, &config)?;
-    let follower = Follower::open(tail::client(&config.kafka)?, &config.kafka.topics.alerts, Start::Beginning)?;
+    let follower = Follower::open(
+        tail::client(&config.kafka)?,
+        &config.kafka.topics.alerts,
+        Start::Beginning,
+    )?;
     let gauges = Gauges::new(Metrics::new());
     let service = Service::start(&config, runtime, listener, &gauges)?;
-    let feed = Feed::start(&config.kafka, scenario.clone(), args.session_seconds, gauges.clone())?;
-    let mut stage = Stage { args, interrupted, follower, gauges, tally: Tally::default(), alerts, notes };
+    let feed = Feed::start(
+        &config.kafka,
+        scenario.clone(),
+        args.session_seconds,
+        gauges.clone(),
+    )?;
+    let mut stage = Stage {
+        args,
+        interrupted,
+        follower,
+        gauges,
+        tally: Tally::default(),
+        alerts,
+        notes,
+    };
     let played = stage.watch(&service, feed);
     let end = match played {
         Ok(Some(fed)) => {
-            narrate::ending(stage.notes, &scenario, &config, &stage.tally, fed.ticks, started.elapsed(), args.hold)?;
+            narrate::ending(
+                stage.notes,
+                &scenario,
+                &config,
+                &stage.tally,
+                fed.ticks,
+                started.elapsed(),
+                args.hold,
+            )?;
             if args.hold {
                 stage.hold(&service)?;
             }
@@ -151,13 +185,23 @@ fn play(
 }
 
 /// Listens where asked, else on a free port of the same address.
-fn listen(wanted: SocketAddr, runtime: &Runtime, notes: &mut dyn Write) -> anyhow::Result<TcpListener> {
+fn listen(
+    wanted: SocketAddr,
+    runtime: &Runtime,
+    notes: &mut dyn Write,
+) -> anyhow::Result<TcpListener> {
     match runtime.block_on(TcpListener::bind(wanted)) {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             let any = SocketAddr::new(wanted.ip(), 0);
-            let listener = runtime.block_on(TcpListener::bind(any)).context("cannot listen on any port")?;
-            writeln!(notes, "{wanted} is in use; metrics are on port {} instead", listener.local_addr()?.port())?;
+            let listener = runtime
+                .block_on(TcpListener::bind(any))
+                .context("cannot listen on any port")?;
+            writeln!(
+                notes,
+                "{wanted} is in use; metrics are on port {} instead",
+                listener.local_addr()?.port()
+            )?;
             Ok(listener)
         }
         Err(error) => Err(error).with_context(|| format!("cannot listen on {wanted}")),
@@ -187,7 +231,11 @@ impl Service {
             idle_after: Duration::from_secs(5),
             allow_data_loss: false,
         };
-        let (config, handle, metrics) = (config.clone(), runtime.handle().clone(), gauges.metrics().clone());
+        let (config, handle, metrics) = (
+            config.clone(),
+            runtime.handle().clone(),
+            gauges.metrics().clone(),
+        );
         let signal = stop.clone();
         let thread = std::thread::Builder::new()
             .name("service".to_owned())
@@ -209,7 +257,9 @@ impl Service {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        self.thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -232,10 +282,13 @@ impl Stage<'_> {
                 drop(feed.stop());
                 return Ok(None);
             }
-            self.show(Duration::from_millis(20))?;
             for date in feed.finished_sessions() {
                 narrate::session(self.notes, &feed.scenario, date)?;
             }
+            self.show(Duration::from_millis(20))?;
+        }
+        for date in feed.finished_sessions() {
+            narrate::session(self.notes, &feed.scenario, date)?;
         }
         let fed = feed.stop()?;
         let deadline = Instant::now() + FINISH;
@@ -244,7 +297,8 @@ impl Stage<'_> {
                 return Ok(None);
             }
             // Read before the alerts are counted: those decided by now are waited for.
-            let is_decided = self.gauges.horizon() >= fed.end && self.gauges.consumed() >= fed.records;
+            let is_decided =
+                self.gauges.horizon() >= fed.end && self.gauges.consumed() >= fed.records;
             let decided = self.gauges.alerts();
             self.show(Duration::from_millis(20))?;
             if is_decided && self.tally.total() >= decided {

@@ -4,7 +4,7 @@
 //!
 //! | first line | a row is | its ticks |
 //! | --- | --- | --- |
-//! | `date,open,high,low,close,…` (Yahoo, Stooq) | a day | the close, official, at the close of the calendar's session |
+//! | `date,open,high,low,close,…` (Yahoo, Stooq) | a day | the close, official, at the session's close |
 //! | `date,close`; `DATE,DGS10`, `observation_date,DGS10` (FRED) | a day | the value, likewise |
 //! | `date,AAA,BBB,…` | a day of many series | one for each cell that is not empty, likewise |
 //! | `ts,open,high,low,close,…` | a bar; `ts` is its start | open, high, low, close, spread over the bar |

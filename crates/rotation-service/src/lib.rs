@@ -1,6 +1,7 @@
 //! Meets the world: Kafka, clock, HTTP, files; the binary `rotation`.
 //!
-//! - [`cli`]: the commands; [`run`] the service, [`demo`] the same on an embedded broker, [`backtest`] and [`replay`] files
+//! - [`cli`]: the commands; [`run`] the service, [`demo`] the same on an embedded broker, [`backtest`] and [`replay`]
+//!   files
 //! - [`config`]: what is detected, from a TOML file
 //! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
 //! - [`metrics`], [`http`]: what operations see

@@ -5,8 +5,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use rotation_engine::alert::{Alert, Severity, State};
 use rotation_engine::clock::Clock;
@@ -105,7 +105,10 @@ fn opts(doc: &MetricDoc) -> Opts {
 
 const VALID: &str = "names and labels in this file are valid and used once";
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: prometheus::Result<C>) -> C {
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: prometheus::Result<C>,
+) -> C {
     let collector = collector.expect(VALID);
     registry.register(Box::new(collector.clone())).expect(VALID);
     collector
@@ -139,7 +142,9 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let r = &registry;
-        int_gauge(r, &BUILD).with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        int_gauge(r, &BUILD)
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
         let seconds = HistogramOpts::from(opts(&COMMIT_SECONDS)).buckets(commit_buckets());
         register(r, Gauge::with_opts(opts(&START))).set(process::start_seconds());
         Metrics {
@@ -181,14 +186,23 @@ impl Metrics {
             .iter()
             .filter(|family| family.name() == HORIZON.name)
             .flat_map(|family| family.get_metric())
-            .map(|metric| (metric.get_label()[0].value().to_owned(), metric.get_gauge().get_value()))
+            .map(|metric| {
+                (
+                    metric.get_label()[0].value().to_owned(),
+                    metric.get_gauge().get_value(),
+                )
+            })
             .collect();
         for (universe, horizon) in horizons {
-            self.horizon_lag.with_label_values(&[universe.as_str()]).set(now_seconds - horizon);
+            self.horizon_lag
+                .with_label_values(&[universe.as_str()])
+                .set(now_seconds - horizon);
         }
         families = self.registry.gather();
         let mut text = Vec::new();
-        TextEncoder::new().encode(&families, &mut text).expect("writing to memory does not fail");
+        TextEncoder::new()
+            .encode(&families, &mut text)
+            .expect("writing to memory does not fail");
         String::from_utf8(text).expect("the text format is UTF-8")
     }
 
@@ -199,7 +213,8 @@ impl Metrics {
             let labels = [name, rule];
             for state in [State::Opened, State::Escalated, State::Resolved] {
                 let severity = Severity::Info.name();
-                self.alerts.with_label_values(&[name, rule, state.name(), severity]);
+                self.alerts
+                    .with_label_values(&[name, rule, state.name(), severity]);
             }
             RuleMetrics {
                 sections: self.sections.with_label_values(&labels),
@@ -215,12 +230,18 @@ impl Metrics {
                 .iter()
                 .map(|code| self.dropped.with_label_values(&[name, code.name()]))
                 .collect(),
-            dead: RejectCode::ALL.iter().map(|code| self.dead.with_label_values(&[code.name()])).collect(),
+            dead: RejectCode::ALL
+                .iter()
+                .map(|code| self.dead.with_label_values(&[code.name()]))
+                .collect(),
             rules: plan.rules.iter().map(|plan| rule(&plan.name)).collect(),
             series: plan
                 .series
                 .iter()
-                .map(|series| self.series_last.with_label_values(&[name, series.symbol.as_str()]))
+                .map(|series| {
+                    self.series_last
+                        .with_label_values(&[name, series.symbol.as_str()])
+                })
                 .collect(),
             horizon: self.horizon.with_label_values(&[name]),
             excluded: self.excluded.with_label_values(&[name]),
@@ -244,7 +265,9 @@ impl Metrics {
 
     /// Records were passed over because no universe names their symbol.
     pub fn unknown_symbols(&self, records: u64) {
-        self.dropped.with_label_values(&["", DropCode::UnknownSymbol.name()]).inc_by(records);
+        self.dropped
+            .with_label_values(&["", DropCode::UnknownSymbol.name()])
+            .inc_by(records);
     }
 
     /// A record was put to the dead letters before any universe saw it.
@@ -290,10 +313,14 @@ impl UniverseMetrics {
             Output::Section { rule, .. } => self.rules[*rule as usize].sections.inc(),
             Output::Reading(reading) => self.reading(reading),
             Output::Alert(alert) => self.alert(alert),
-            Output::OpenEpisodes { rule, open } => self.rules[*rule as usize].open.set(i64::from(*open)),
+            Output::OpenEpisodes { rule, open } => {
+                self.rules[*rule as usize].open.set(i64::from(*open))
+            }
             Output::Horizon { time } => self.horizon.set(seconds(*time)),
             Output::Source { excluded, .. } => self.excluded.add(if *excluded { 1 } else { -1 }),
-            Output::Refused { reason } => tracing::error!(universe = self.name, reason, "the universe stops"),
+            Output::Refused { reason } => {
+                tracing::error!(universe = self.name, reason, "the universe stops")
+            }
         }
     }
 
@@ -304,7 +331,10 @@ impl UniverseMetrics {
                     Clock::Session => "session".to_owned(),
                     other => other.to_string(),
                 };
-                self.all.bars.with_label_values(&[self.name.as_str(), clock.as_str()]).inc();
+                self.all
+                    .bars
+                    .with_label_values(&[self.name.as_str(), clock.as_str()])
+                    .inc();
                 self.series[bar.series.index()].set(bar.close);
             }
             LogBody::Tick(tick) => self.series[tick.series.index()].set(tick.price),
@@ -312,7 +342,10 @@ impl UniverseMetrics {
                 if let Progress::At(time) = horizon.progress {
                     let partition = record.source.to_string();
                     let labels = [self.name.as_str(), partition.as_str()];
-                    self.all.source_horizon.with_label_values(&labels).set(seconds(time));
+                    self.all
+                        .source_horizon
+                        .with_label_values(&labels)
+                        .set(seconds(time));
                 }
             }
             LogBody::Split(_) => {}
@@ -327,7 +360,12 @@ impl UniverseMetrics {
     }
 
     fn alert(&self, alert: &Alert) {
-        let labels = [self.name.as_str(), alert.rule.as_str(), alert.state.name(), alert.severity.name()];
+        let labels = [
+            self.name.as_str(),
+            alert.rule.as_str(),
+            alert.state.name(),
+            alert.severity.name(),
+        ];
         self.all.alerts.with_label_values(&labels).inc();
     }
 }
@@ -352,13 +390,18 @@ impl StageMetrics {
 
     /// The assignment changed, and is of so many partitions now.
     pub fn rebalanced(&self, event: &str, assigned: usize) {
-        self.all.rebalances.with_label_values(&[self.name.as_str(), event]).inc();
-        self.assigned.set(i64::try_from(assigned).unwrap_or(i64::MAX));
+        self.all
+            .rebalances
+            .with_label_values(&[self.name.as_str(), event])
+            .inc();
+        self.assigned
+            .set(i64::try_from(assigned).unwrap_or(i64::MAX));
     }
 
     /// The process holds so many partitions.
     pub fn assigned(&self, partitions: usize) {
-        self.assigned.set(i64::try_from(partitions).unwrap_or(i64::MAX));
+        self.assigned
+            .set(i64::try_from(partitions).unwrap_or(i64::MAX));
     }
 
     /// A task's state was restored.
@@ -374,19 +417,28 @@ impl StageMetrics {
 
     /// A transaction failed.
     pub fn commit_failed(&self, code: &str) {
-        self.all.commit_failures.with_label_values(&[self.name.as_str(), code]).inc();
+        self.all
+            .commit_failures
+            .with_label_values(&[self.name.as_str(), code])
+            .inc();
     }
 
     /// How far a task is behind.
     pub fn lag(&self, partition: i32, records: i64) {
         let partition = partition.to_string();
-        self.all.lag.with_label_values(&[self.name.as_str(), partition.as_str()]).set(records);
+        self.all
+            .lag
+            .with_label_values(&[self.name.as_str(), partition.as_str()])
+            .set(records);
     }
 
     /// Records are gone.
     pub fn lost(&self, partition: i32, records: i64) {
         let partition = partition.to_string();
-        let lost = self.all.lost.with_label_values(&[self.name.as_str(), partition.as_str()]);
+        let lost = self
+            .all
+            .lost
+            .with_label_values(&[self.name.as_str(), partition.as_str()]);
         lost.inc_by(u64::try_from(records).unwrap_or(0));
     }
 }

@@ -1,8 +1,9 @@
 //! The report of a backtest: one HTML page that needs nothing beside itself.
 //!
-//! The page asks for nothing outside (its policy forbids it), follows the reader's light or dark setting, and is complete
-//! without scripts; a small script adds a readout under the pointer and a filter. Charts are drawn by `plotters` as SVG in the colours of
-//! the light theme, which the style sheet replaces in the dark one. Severity is told by shape and word as well as by colour.
+//! The page asks for nothing outside (its policy forbids it), follows the reader's light or dark setting, and is
+//! complete without scripts; a small script adds a readout under the pointer and a filter. Charts are drawn by
+//! `plotters` as SVG in the colours of the light theme, which the style sheet replaces in the dark one. Severity is
+//! told by shape and word as well as by colour.
 
 use jiff::civil::Date;
 use plotters::drawing::DrawingAreaErrorKind;

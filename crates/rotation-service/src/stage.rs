@@ -8,18 +8,17 @@
 //!
 //! Two threads: the one that calls [`run`] owns the Kafka clients, polls, produces and commits; a worker owns the tasks
 //! and steps batches, so that the next batch is stepped while one commits. Outputs wait in memory until the commit;
-//! the transaction is opened, filled and closed in one go, so that nothing is ever held open while ticks come in slowly,
-//! and an aborted transaction is repeated from memory rather than computed again.
+//! the transaction is opened, filled and closed in one go, so that nothing is ever held open while ticks come in
+//! slowly, and an aborted transaction is repeated from memory rather than computed again.
 //!
 //! What is promised, and within which limits, is in [`transact`] (commit), [`restore`] (restart) and `rebalance`.
 //!
 //! - [`task`]: what a task is, what it sees and what it may put out
 //! - [`settings`]: how a stage is set up; [`observe`]: what it tells about itself
-//! - [`state_log`]: the bytes of heads and snapshots
+//! - [`rotation_wire::state`]: the bytes of heads and snapshots
 
 pub mod observe;
 pub mod settings;
-pub mod state_log;
 pub mod task;
 
 mod batch;

@@ -31,7 +31,12 @@ pub struct Args {
     #[arg(long, value_name = "FILE", env = "ROTATION_CONFIG")]
     pub config: Option<PathBuf>,
     /// Brokers, instead of those in the configuration: host:port,host:port. Default: localhost:9092.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', env = "ROTATION_BROKERS")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        env = "ROTATION_BROKERS"
+    )]
     pub brokers: Vec<String>,
     /// The alert topic, instead of the one in the configuration.
     #[arg(long, value_name = "TOPIC")]
@@ -82,7 +87,11 @@ impl Color {
 /// A wrong configuration, or a topic that cannot be read.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (client, topic) = args.source()?;
-    let start = if args.from_beginning { Start::Beginning } else { Start::End };
+    let start = if args.from_beginning {
+        Start::Beginning
+    } else {
+        Start::End
+    };
     let follower = Follower::open(client, &topic, start)?;
     let mut out = std::io::stdout();
     let colored = args.color.is_on();
@@ -111,8 +120,14 @@ impl Args {
         if !self.brokers.is_empty() {
             kafka.brokers.clone_from(&self.brokers);
         }
-        let topic = self.topic.clone().unwrap_or_else(|| kafka.topics.alerts.clone());
-        Ok((client(&kafka).context("cannot configure the Kafka client")?, topic))
+        let topic = self
+            .topic
+            .clone()
+            .unwrap_or_else(|| kafka.topics.alerts.clone());
+        Ok((
+            client(&kafka).context("cannot configure the Kafka client")?,
+            topic,
+        ))
     }
 }
 
@@ -128,7 +143,12 @@ pub(crate) fn client(kafka: &KafkaConfig) -> Result<ClientConfig, crate::config:
 }
 
 /// Writes an event as it is, or as a line; what is no event of ours is shown, not hidden.
-pub(crate) fn write_event(out: &mut dyn Write, event: &[u8], json: bool, colored: bool) -> std::io::Result<()> {
+pub(crate) fn write_event(
+    out: &mut dyn Write,
+    event: &[u8],
+    json: bool,
+    colored: bool,
+) -> std::io::Result<()> {
     if json {
         out.write_all(event)?;
         return out.write_all(b"\n");
@@ -136,7 +156,11 @@ pub(crate) fn write_event(out: &mut dyn Write, event: &[u8], json: bool, colored
     match (parse(event), colored) {
         (Some(alert), true) => writeln!(out, "{}", colored_line(&alert)),
         (Some(alert), false) => writeln!(out, "{}", line(&alert)),
-        (None, _) => writeln!(out, "not an alert event: {}", String::from_utf8_lossy(event)),
+        (None, _) => writeln!(
+            out,
+            "not an alert event: {}",
+            String::from_utf8_lossy(event)
+        ),
     }
 }
 
@@ -146,7 +170,9 @@ pub(crate) fn parse(event: &[u8]) -> Option<Alert> {
     struct Event {
         data: Alert,
     }
-    serde_json::from_slice(event).ok().map(|event: Event| event.data)
+    serde_json::from_slice(event)
+        .ok()
+        .map(|event: Event| event.data)
 }
 
 /// An alert in one line: time, severity, state, rule, headline.

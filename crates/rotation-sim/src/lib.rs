@@ -1,8 +1,8 @@
 //! Seeded markets with known truth.
 //!
 //! - [`scenario`]: the Great Rotation, 16 sessions of 30 series, whose figures are prescribed.
-//! - [`market`]: random markets with gaps, halts, duplicates and late ticks, for the law that neither interleaving nor a
-//!   restart changes the alerts.
+//! - [`market`]: random markets with gaps, halts, duplicates and late ticks, for the law that neither interleaving nor
+//!   a restart changes the alerts.
 //!
 //! Everything follows from a seed: the same seed gives the same bytes.
 

@@ -1,9 +1,10 @@
-//! The Great Rotation as a seeded feed: 16 sessions of 30 series by the minute, after 60 sessions of daily closes.
+//! The Great Rotation as a seeded feed: 16 sessions of 30 series by the minute, after 60 sessions of closes.
 //!
 //! The figures of the story are prescribed (see `scenario/story.rs`) and hold for every seed; the ways from close to
 //! close are Brownian bridges, and the panel around the story moves by chance. Within a session each series has one
-//! tick a minute, and its official closing print at the session's close. Heartbeats follow each close, because what
-//! ends a session in a live market, the silence after it, does not show in a feed that runs many times faster.
+//! tick a minute, and its official closing print at the session's close; a session of the history has the last trade, a
+//! minute before the close and at its price, and the close. Heartbeats follow each close, because what ends a session
+//! in a live market, the silence after it, does not show in a feed that runs many times faster.
 
 use crate::event::Event;
 use jiff::civil::Date;
@@ -77,7 +78,7 @@ impl Scenario {
         &self.sessions[HISTORY..]
     }
 
-    /// The dates of the sessions before, of which only official closes are told.
+    /// The dates of the sessions before, of which only the last trade and the official close are told.
     pub fn history(&self) -> &[Date] {
         &self.sessions[..HISTORY]
     }
@@ -125,11 +126,15 @@ impl Scenario {
             let Some(hours) = calendar.session(date) else {
                 continue;
             };
+            let price = self.closes[index][session];
             if session >= HISTORY {
                 self.ticks(session, index, hours, &mut events);
+            } else {
+                let last_trade = hours.close.saturating_sub(MINUTE);
+                let seq = session as u64 * SEQ_PER_SESSION;
+                events.push(self.tick(index, last_trade, price, 0.0, Some(seq)));
             }
-            let price = self.closes[index][session];
-            events.push(self.tick(index, hours.close, price, 0.0, u64::MAX));
+            events.push(self.tick(index, hours.close, price, 0.0, None));
             ends.push(hours.close);
         }
         ends.sort_unstable();
@@ -164,19 +169,26 @@ impl Scenario {
                 Motion::Mixed { .. } => f64::from(generator.random_range(1..=50_u32)) * 100.0,
                 _ => 0.0,
             };
-            let seq = session * 10_000 + usize::try_from(minute).unwrap_or(0);
-            events.push(self.tick(index, time, price, size, seq as u64));
+            let seq = session as u64 * SEQ_PER_SESSION + minute.unsigned_abs();
+            events.push(self.tick(index, time, price, size, Some(seq)));
         }
     }
 
-    /// A tick; `seq` is `u64::MAX` for the official close, which has none.
-    fn tick(&self, index: usize, time: EventTime, price: f64, size: f64, seq: u64) -> Event {
-        let official = seq == u64::MAX;
+    /// A tick; without `seq` the official close.
+    fn tick(
+        &self,
+        index: usize,
+        time: EventTime,
+        price: f64,
+        size: f64,
+        seq: Option<u64>,
+    ) -> Event {
+        let official = seq.is_none();
         let tick = Tick {
             time,
             price,
             size,
-            seq: (!official).then_some(seq),
+            seq,
             official,
         };
         Event::Tick {
@@ -186,6 +198,8 @@ impl Scenario {
     }
 }
 
+/// Sequence numbers of a session start at its position times this.
+const SEQ_PER_SESSION: u64 = 10_000;
 const MILLISECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 

@@ -202,7 +202,8 @@ pub(crate) struct Data {
     /// When the service decided, by its clock, RFC 3339; absent in a backtest.
     #[serde(default)]
     detected_at: Option<EventTime>,
-    /// The record of the bars log that led to it, and how far the ticks' partitions had been read; absent in a backtest.
+    /// The record of the bars log that led to it, and how far the ticks' partitions had been read; absent in a
+    /// backtest.
     #[serde(default)]
     positions: Option<Vec<Position>>,
 }

@@ -14,6 +14,9 @@ pub const CODE: &str = "rotation.error.code";
 /// Header: for the person who reads it, what was expected and what was found.
 pub const MESSAGE: &str = "rotation.error.message";
 
+/// Header: the bytes that the value had, a decimal number, where the dead letter holds only its beginning.
+pub const TRUNCATED: &str = "rotation.error.truncated";
+
 /// The most characters of a message that the header repeats.
 pub const MESSAGE_MAX: usize = 512;
 

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use rotation_engine::time::EventTime;
 use rotation_service::metrics::Metrics;
 use rotation_service::stage::{InputRecord, Outbox, StampKind, Task};
-use rotation_service::tasks::sampler::SamplerTask;
+use rotation_service::tasks::DeadLetters;
+use rotation_service::tasks::sampler::{DEAD_LETTERS, SamplerTask};
 use rotation_wire::input::{Input, decode};
 use serde::Deserialize;
 
@@ -97,7 +98,8 @@ pub fn run(scale: &Scale) -> Result<Vec<Row>> {
         engine_rates.add(floor, with_engine);
 
         let metrics = Metrics::new();
-        let mut task = SamplerTask::new("ticks", 0, 1, std::slice::from_ref(&plan), &metrics);
+        let letters = DeadLetters::new("ticks", DEAD_LETTERS, 1 << 20);
+        let mut task = SamplerTask::new(0, 1, std::slice::from_ref(&plan), letters, &metrics);
         let with_task = rate(records.len(), || through_task(&records, &mut task));
         let counted = format!(
             "rotation_ticks_accepted_total{{universe=\"bench\"}} {}",

@@ -20,8 +20,8 @@ pub fn symbol(series: usize) -> String {
     format!("S{series:05}")
 }
 
-/// A configuration with so many raw series, each of which some rule reads: a streak of one half against the other, records
-/// of the first half, and a level for the first series.
+/// A configuration with so many raw series, each of which some rule reads: a streak of one half against the other,
+/// records of the first half, and a level for the first series.
 #[must_use]
 pub fn config(series: usize, kafka: &str) -> String {
     let mut text = format!(

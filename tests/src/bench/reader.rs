@@ -20,7 +20,8 @@ use rotation_service::run::{Options, StageChoice, serve};
 use rotation_service::stage::{
     self, Liveness, StageFact, StageSettings, StateMode, StopSignal, TaskFactory,
 };
-use rotation_service::tasks::sampler::SamplerTask;
+use rotation_service::tasks::DeadLetters;
+use rotation_service::tasks::sampler::{DEAD_LETTERS, SamplerTask};
 use serde::{Deserialize, Serialize};
 
 /// A reader that has not come to its end after so long has failed.
@@ -231,12 +232,13 @@ fn run_stage(config: &Config, meter: &Arc<Mutex<Meter>>) -> Result<()> {
     settings.idle_after = Some(IDLE_AFTER);
     let (plans, metrics) = (config.universes.clone(), Metrics::new());
     let stage_metrics = metrics.stage("sampler");
+    let letters = DeadLetters::new(&names.ticks, DEAD_LETTERS, 1 << 20);
     let factory: TaskFactory = Box::new(move |partition| {
         Box::new(SamplerTask::new(
-            &names.ticks,
             partition,
             partitions,
             &plans,
+            letters.clone(),
             &metrics,
         ))
     });

@@ -1,7 +1,7 @@
 //! Reads ticks from Kafka for the benchmarks, in a process of its own, and prints what that took as JSON.
 //!
-//! Arguments: `bare`, `stage` or `service`; a configuration; two numbers of records, see `bench::reader`. `RUST_LOG` makes
-//! it tell what it does.
+//! Arguments: `bare`, `stage` or `service`; a configuration; two numbers of records, see `bench::reader`. `RUST_LOG`
+//! makes it tell what it does.
 
 #![allow(
     clippy::print_stdout,

@@ -1,7 +1,7 @@
 //! A stage with the counting task in a process of its own, for tests that kill it.
 //!
-//! Arguments: brokers, name of the trial, name of the instance. Stops when its standard input closes. `RUST_LOG` makes it
-//! tell what it does.
+//! Arguments: brokers, name of the trial, name of the instance. Stops when its standard input closes. `RUST_LOG` makes
+//! it tell what it does.
 
 use std::io::Read;
 use std::sync::Arc;

@@ -111,6 +111,19 @@ impl Broker {
         Ok(sent)
     }
 
+    /// The end of each partition that is not empty: the offset of its next record.
+    ///
+    /// # Errors
+    ///
+    /// When the topic is unknown or the broker does not answer.
+    pub fn ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>> {
+        let consumer: BaseConsumer = self
+            .config()
+            .set("isolation.level", "read_uncommitted")
+            .create()?;
+        ends(&consumer, topic, &self.partitions(topic)?)
+    }
+
     /// Reads every partition of a topic under `read_committed`, from its beginning to its end at the time of the call;
     /// by partition, then offset.
     ///

@@ -36,14 +36,22 @@ pub(super) fn prose(text: &str) -> String {
 /// Code within sentences: what stands between backticks.
 pub(super) fn spans(text: &str) -> Vec<String> {
     let prose = prose(text).replace('\n', " ");
-    prose.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    prose
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Targets of links.
 pub(super) fn links(text: &str) -> Vec<String> {
     let prose = prose(text);
     let parts = prose.split("](").skip(1);
-    parts.filter_map(|part| part.split_once(')')).map(|(target, _)| target.to_owned()).collect()
+    parts
+        .filter_map(|part| part.split_once(')'))
+        .map(|(target, _)| target.to_owned())
+        .collect()
 }
 
 /// The anchors of a page's headings: lower case, blanks as hyphens, punctuation left out.
@@ -53,7 +61,9 @@ pub(super) fn anchors(text: &str) -> Vec<String> {
     headings
         .map(|heading| {
             let title = heading.trim_start_matches('#').trim().to_lowercase();
-            let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            let kept = title
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
@@ -62,7 +72,10 @@ pub(super) fn anchors(text: &str) -> Vec<String> {
 #[test]
 fn the_parts_of_a_page_are_told_apart() {
     let page = "# A `b` c!\n\nsee [x](y.md#z) and `d e`\n\n```sh\nmake `f` [g](h)\n```\n";
-    assert_eq!(blocks(page), [("sh".to_owned(), vec!["make `f` [g](h)".to_owned()])]);
+    assert_eq!(
+        blocks(page),
+        [("sh".to_owned(), vec!["make `f` [g](h)".to_owned()])]
+    );
     assert_eq!(spans(page), ["b", "d e"]);
     assert_eq!(links(page), ["y.md#z"]);
     assert_eq!(anchors(page), ["a-b-c"]);

@@ -27,12 +27,17 @@ fn files_of_code_are_not_too_long() {
 fn lines_of_code_are_not_too_wide() {
     let mut faults = Vec::new();
     for (path, text) in files(".rs") {
+        // Whether a text goes on in the next line.
+        let mut goes_on = false;
         for (number, line) in (1..).zip(text.lines()) {
             let width = line.chars().count();
+            let was_going_on = std::mem::replace(&mut goes_on, line.ends_with('\\'));
             // A text or an address cannot always be broken.
-            let is_unbroken = line.contains('"') || line.contains("://");
+            let is_unbroken = was_going_on || goes_on || line.contains('"') || line.contains("://");
             if width > WIDTH_MAX && !is_unbroken {
-                faults.push(format!("{path}:{number}: {width} characters, at most {WIDTH_MAX}"));
+                faults.push(format!(
+                    "{path}:{number}: {width} characters, at most {WIDTH_MAX}"
+                ));
             }
         }
     }
@@ -42,7 +47,12 @@ fn lines_of_code_are_not_too_wide() {
 #[test]
 fn nothing_is_left_undone() {
     // In two parts, so that this file is not found.
-    let leftovers = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!("), concat!("#[igno", "re")];
+    let leftovers = [
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("dbg", "!("),
+        concat!("#[igno", "re"),
+    ];
     let mut faults = Vec::new();
     for (path, text) in files(".rs") {
         for (number, line) in (1..).zip(text.lines()) {
@@ -55,7 +65,12 @@ fn nothing_is_left_undone() {
 
 #[test]
 fn no_file_names_a_machine() {
-    let paths = [concat!("/wo", "rk/"), concat!("/tm", "p/wt"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
+    let paths = [
+        concat!("/wo", "rk/"),
+        concat!("/tm", "p/wt"),
+        concat!("/ro", "ot/"),
+        concat!("/ho", "me/"),
+    ];
     let mut faults = Vec::new();
     for (path, text) in files("") {
         for (number, line) in (1..).zip(text.lines()) {
@@ -68,7 +83,11 @@ fn no_file_names_a_machine() {
 
 #[test]
 fn modules_have_no_mod_file() {
-    let faults: Vec<String> = files(".rs").into_iter().map(|(path, _)| path).filter(|path| path.ends_with("/mod.rs")).collect();
+    let faults: Vec<String> = files(".rs")
+        .into_iter()
+        .map(|(path, _)| path)
+        .filter(|path| path.ends_with("/mod.rs"))
+        .collect();
     expect_none(&faults);
 }
 
@@ -80,8 +99,11 @@ fn text_files_end_with_one_newline_and_lines_without_blanks() {
             if !text.is_empty() && (!text.ends_with('\n') || text.ends_with("\n\n")) {
                 faults.push(format!("{path}: does not end with exactly one newline"));
             }
-            let trailing = (1..).zip(text.lines()).filter(|(_, line)| line.ends_with([' ', '\t']));
-            faults.extend(trailing.map(|(number, _)| format!("{path}:{number}: ends with a blank")));
+            let trailing = (1..)
+                .zip(text.lines())
+                .filter(|(_, line)| line.ends_with([' ', '\t']));
+            faults
+                .extend(trailing.map(|(number, _)| format!("{path}:{number}: ends with a blank")));
         }
     }
     expect_none(&faults);

@@ -297,7 +297,8 @@ pub(super) fn same_changes_across_a_split(kind: &Kind, seed: u64) {
     });
 }
 
-/// The stored size stays after a warm-up that fills every window, but for the digits of numbers and a few runs of history.
+/// The stored size stays after a warm-up that fills every window, but for the digits of numbers and a few runs of
+/// history.
 pub(super) fn memory_is_bounded(kind: &Kind, seed: u64) {
     const WARM: usize = 18_000;
     on_walks(kind, seed, WARM + WARM / 2, |tape| {

@@ -15,10 +15,10 @@ use edges::{Decimal, Edges};
 
 /// Parameters of `level_approach`: a series nearing a level from one side, such as the 10-year yield toward 5 %.
 ///
-/// It is unarmed at first, and arms at a value strictly beyond `rearm` on the near side. Armed, it opens within `near` of
-/// the level, inclusive, however far past it the value is. The episode ends `retreated` strictly beyond `rearm` on the
-/// near side, or `through` strictly beyond `rearm` on the far side. Values are compared as decimals, rounded to 1e-9 of
-/// the series' unit; beyond ±9.2e9 they count as ±9.2e9.
+/// It is unarmed at first, and arms at a value strictly beyond `rearm` on the near side. Armed, it opens within `near`
+/// of the level, inclusive, however far past it the value is. The episode ends `retreated` strictly beyond `rearm` on
+/// the near side, or `through` strictly beyond `rearm` on the far side. Values are compared as decimals, rounded to
+/// 1e-9 of the series' unit; beyond ±9.2e9 they count as ±9.2e9.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -192,8 +192,8 @@ pub struct State {
     value: f64,
     at: Decimal,
     is_session: bool,
-    /// The last values of the last days, the present one included, one more than `velocity_sessions` at most; on the axis
-    /// of the edges, as all below.
+    /// The last values of the last days, the present one included, one more than `velocity_sessions` at most; on the
+    /// axis of the edges, as all below.
     days: VecDeque<Decimal>,
     /// Change over `velocity_sessions`, a session, positive toward the level; none before so many sessions.
     velocity: Option<f64>,

@@ -14,9 +14,9 @@ pub use lookback::Lookback;
 
 /// Parameters of `record_high`: new highs of a series after a time without one.
 ///
-/// On the clock `session` a record is a closing one. On `tick` and on intervals it is intraday, and the sessions counted
-/// are the dates in UTC on which the series had values. A drawdown in percent asks for positive values: others are
-/// passed over as if missing.
+/// On the clock `session` a record is a closing one. On `tick` and on intervals it is intraday, and the sessions
+/// counted are the dates in UTC on which the series had values. A drawdown in percent asks for positive values: others
+/// are passed over as if missing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -27,12 +27,12 @@ pub struct Params {
     /// 100,000 sessions (252 make the year's high). Nothing is called a record before so much history was seen.
     #[serde(default)]
     pub lookback: Lookback,
-    /// Sessions without a record that have to lie behind one for it to open an episode. Default 10; 0 to 100,000. With 0 every
-    /// record opens one.
+    /// Sessions without a record that have to lie behind one for it to open an episode. Default 10; 0 to 100,000. With
+    /// 0 every record opens one.
     #[serde(default = "sessions_default")]
     pub drought_sessions: u32,
-    /// Fall from the previous record to the lowest value since, in percent, that has to lie behind a record, too, for it to
-    /// open an episode. Default 0; 0 to below 100. With 10, first records after a correction of the market.
+    /// Fall from the previous record to the lowest value since, in percent, that has to lie behind a record, too, for
+    /// it to open an episode. Default 0; 0 to below 100. With 10, first records after a correction of the market.
     #[serde(default)]
     pub drawdown_pct: f64,
     /// Sessions without a record that end an episode. Default 10; 1 to 100,000.

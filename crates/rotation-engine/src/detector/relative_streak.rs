@@ -11,8 +11,8 @@ mod account;
 /// Parameters of `relative_streak`: runs of consecutive sessions in which the leader's return strictly beats the
 /// laggard's.
 ///
-/// Both returns are simple, close to close, over the same sessions: one that lacks either series is passed over, and the
-/// next return spans the gap. Values that are not positive have no return and count as lacking.
+/// Both returns are simple, close to close, over the same sessions: one that lacks either series is passed over, and
+/// the next return spans the gap. Values that are not positive have no return and count as lacking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -21,12 +21,12 @@ pub struct Params {
     pub leader: String,
     /// The series that it is held against: another symbol.
     pub laggard: String,
-    /// Sessions in a row that open an episode. Default 5; 1 to 10,000. Two equal coins make a run of 5 about four times a
-    /// year, so less than that is noise.
+    /// Sessions in a row that open an episode. Default 5; 1 to 10,000. Two equal coins make a run of 5 about four times
+    /// a year, so less than that is noise.
     #[serde(default = "open_at_default")]
     pub open_at: u32,
-    /// Lengths, in sessions, that escalate an open episode, each once. Default [10]; ascending, each above `open_at`, at
-    /// most 32. Empty: never by length.
+    /// Lengths, in sessions, that escalate an open episode, each once. Default [10]; ascending, each above `open_at`,
+    /// at most 32. Empty: never by length.
     #[serde(default = "escalate_at_default")]
     pub escalate_at: Vec<u32>,
     /// Escalates an open episode when its run becomes the longest for more than so many calendar years, each once.
@@ -341,7 +341,8 @@ impl State {
         }
     }
 
-    /// The length against the next rung by length, that of this very session included; beyond the last, against the last.
+    /// The length against the next rung by length, that of this very session included; beyond the last, against the
+    /// last.
     fn measure(&self, params: &Params) -> Measure {
         let length = self.run.map_or(0, |run| run.length);
         let mut rungs = std::iter::once(&params.open_at).chain(&params.escalate_at);

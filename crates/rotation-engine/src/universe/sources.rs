@@ -16,7 +16,8 @@ pub(super) struct Sources {
     horizon: EventTime,
     /// When the log was last searched for sources that trail it.
     searched: Option<EventTime>,
-    /// Why the universe went no further, once it was said.
+    /// Whether it was said why the universe goes no further; said again after a restart.
+    #[serde(skip)]
     refused: bool,
 }
 
@@ -60,10 +61,11 @@ impl Sources {
         self.horizon
     }
 
+    /// Sources that have not spoken count as heard from when they are known of.
     fn grow(&mut self, sources: usize) {
         let source = Source {
             progress: Progress::Unknown,
-            heard: None,
+            heard: self.searched,
             excluded: false,
         };
         self.sources.resize(self.sources.len().max(sources), source);

@@ -11,8 +11,8 @@ pub type RollingMin<T> = RollingExtreme<T, false>;
 
 /// The most extreme value of the last `span` positions.
 ///
-/// A position is whatever the caller counts, a session say; several values may share one. A tag travels with each value.
-/// O(1) amortised a push; at most one entry a position.
+/// A position is whatever the caller counts, a session say; several values may share one. A tag travels with each
+/// value. O(1) amortised a push; at most one entry a position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollingExtreme<T, const MAX: bool> {
     span: u64,

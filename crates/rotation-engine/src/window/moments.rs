@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 
 /// Sum, mean and variance of the last `size` values.
 ///
-/// Sums run over distances from a pivot. Every `size` pushes the pivot becomes the mean and both sums are taken anew from
-/// the values, so that rounding cannot pile up: still O(1) amortised a push, and a pure function of what was pushed.
+/// Sums run over distances from a pivot. Every `size` pushes the pivot becomes the mean and both sums are taken anew
+/// from the values, so that rounding cannot pile up: still O(1) amortised a push, and a pure function of what was
+/// pushed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollingMoments {
     size: usize,
@@ -125,7 +126,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn are_those_of_the_last_values(size in 1_usize..30, values in prop::collection::vec(-1e3..1e3, 1..200), level in -1e5..1e5) {
+        fn are_those_of_the_last_values(
+            size in 1_usize..30,
+            values in prop::collection::vec(-1e3..1e3, 1..200),
+            level in -1e5..1e5,
+        ) {
             let mut window = RollingMoments::new(size);
             let shifted: Vec<f64> = values.iter().map(|value| value + level).collect();
             for (index, value) in shifted.iter().enumerate() {

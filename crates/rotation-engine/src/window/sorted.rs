@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 /// The last `size` values, in order of arrival and of size: median, median absolute deviation, percentile rank.
 ///
-/// A push finds its places by binary search and shifts what lies between: for the few thousand values of the windows here
-/// that is a short `memmove`. Only the arrival order is stored.
+/// A push finds its places by binary search and shifts what lies between: for the few thousand values of the windows
+/// here that is a short `memmove`. Only the arrival order is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub struct SortedWindow {
@@ -69,8 +69,8 @@ impl SortedWindow {
         Some(lower.midpoint(*upper))
     }
 
-    /// The median of the distances from the median; none where empty. O(n): it merges the distances below the median with
-    /// those above it, both in order already, as far as their middle.
+    /// The median of the distances from the median; none where empty. O(n): it merges the distances below the median
+    /// with those above it, both in order already, as far as their middle.
     pub fn median_absolute_deviation(&self) -> Option<f64> {
         let median = self.median()?;
         let split = self.sorted.partition_point(|value| *value < median);

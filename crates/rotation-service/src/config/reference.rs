@@ -11,35 +11,9 @@ use std::fmt::Write;
 /// The JSON Schema of the configuration file.
 pub fn schema() -> Value {
     let mut kafka = inlined::<KafkaSpec>();
-    set_property(&mut kafka, "topics", inlined::<Topics>());
+    set_property(&mut kafka, "topics", inlined::<Topics>().to_value());
     set_property(&mut kafka, "properties", properties_schema());
-    let mut universe = inlined::<UniverseSpec>();
-    set_property(
-        &mut universe,
-        "series",
-        json!({"type": "object", "additionalProperties": inlined::<SeriesSpec>()}),
-    );
-    let rules: Vec<Value> = Kind::schemas()
-        .into_iter()
-        .map(|(kind, own)| rule_schema(kind, own))
-        .collect();
-    set_property(
-        &mut universe,
-        "rules",
-        json!({"type": "object", "additionalProperties": {"oneOf": rules}}),
-    );
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Rotation configuration",
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["universe"],
-        "properties": {
-            "kafka": kafka,
-            "http": inlined::<HttpSpec>(),
-            "universe": {"type": "object", "minProperties": 1, "additionalProperties": universe},
-        },
-    })
+    rotation_wire::schema::configuration(kafka, inlined::<HttpSpec>())
 }
 
 fn properties_schema() -> Value {
@@ -53,32 +27,19 @@ fn properties_schema() -> Value {
     })
 }
 
-fn rule_schema(kind: &str, own: Schema) -> Value {
-    let mut rule = inlined::<RuleCommon>();
-    let own = plain(own);
-    for (key, property) in object(&own, "properties") {
-        set_property(&mut rule, key, property.clone());
-    }
-    set_property(&mut rule, "kind", json!({"const": kind}));
-    let required = own
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .cloned();
-    rule["required"] = required.chain([json!("kind")]).collect();
-    rule
-}
-
-fn set_property(schema: &mut Value, key: &str, property: Value) {
-    schema["properties"][key] = property;
+fn set_property(schema: &mut Schema, key: &str, property: Value) {
+    let properties = schema
+        .ensure_object()
+        .entry("properties")
+        .or_insert_with(|| json!({}));
+    properties[key] = property;
 }
 
 /// A type's schema without references, so that parts can be put together.
-fn inlined<T: JsonSchema>() -> Value {
+fn inlined<T: JsonSchema>() -> Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true);
-    plain(settings.into_generator().into_root_schema_for::<T>())
+    settings.into_generator().into_root_schema_for::<T>()
 }
 
 fn plain(schema: Schema) -> Value {
@@ -140,10 +101,31 @@ pub fn reference() -> String {
     text
 }
 
+/// Paragraphs broken to [`WIDTH`], wherever the doc comment broke them.
+fn wrapped(text: &str) -> String {
+    let paragraphs = text.trim().split("\n\n").map(|paragraph| {
+        let mut lines = vec![String::new()];
+        for word in paragraph.split_whitespace() {
+            let line = lines.last_mut().expect("there is a first line");
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                lines.push(word.to_owned());
+            } else {
+                line.push_str(if line.is_empty() { "" } else { " " });
+                line.push_str(word);
+            }
+        }
+        lines.join("\n")
+    });
+    paragraphs.collect::<Vec<_>>().join("\n\n")
+}
+
+/// Of a line of prose, in characters.
+const WIDTH: usize = 120;
+
 fn section(text: &mut String, title: &str, about: &str, schema: &Value) {
     let _ = write!(text, "\n## `{title}`\n\n");
     if !about.is_empty() {
-        let _ = write!(text, "{}\n\n", about.trim());
+        let _ = write!(text, "{}\n\n", wrapped(about));
     }
     text.push_str("| key | type | meaning |\n| --- | --- | --- |\n");
     let required: Vec<&str> = schema
@@ -247,7 +229,8 @@ fn type_name(property: &Value, root: &Value) -> String {
 const HEAD: &str = "\
 # Configuration
 
-<!-- Made from the doc comments of the code. To bring it up to date: UPDATE_DOCS=1 cargo test -p rotation-service config -->
+<!-- Made from the doc comments of the code. To bring it up to date:
+     UPDATE_DOCS=1 cargo test -p rotation-service config -->
 
 One TOML file says what is detected and where the topics are. How the process runs (stages, intervals, logs) is said by
 flags and environment: `rotation run --help`. `rotation check FILE` tells every fault of a file, each with its line, its
@@ -267,8 +250,8 @@ const PROPERTIES: &str = "
 ## `[kafka.properties]`
 
 Any [librdkafka property](https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md), by its name in quotes. A
-value is a text, a number or true/false; or it names where it is to be had when the program connects, which is how secrets
-are given:
+value is a text, a number or true/false; or it names where it is to be had when the program connects, which is how
+secrets are given:
 
 ```toml
 [kafka.properties]

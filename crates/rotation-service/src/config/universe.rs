@@ -7,6 +7,7 @@ use rotation_engine::alert::BaseRate;
 use rotation_engine::clock::Clock;
 use rotation_engine::detector::Kind;
 use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec};
+use rotation_wire::digest::rule_version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -161,7 +162,7 @@ fn read_rule(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<
         .unwrap_or("session")
         .parse::<Clock>();
     let version = match &clock {
-        Ok(clock) => version(&kind, *clock),
+        Ok(clock) => rule_version(&kind, *clock),
         Err(_) => String::new(),
     };
     (reader.faults() == before).then_some(RuleSpec {
@@ -250,14 +251,4 @@ fn named<T>(entries: &BTreeMap<String, T>, rest: &str) -> Option<String> {
 fn starts_with_key(rest: &str, key: &str) -> bool {
     rest.strip_prefix(key)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// The rule's version in alerts: what of it, when changed, makes it another rule.
-fn version(kind: &Kind, clock: Clock) -> String {
-    let text = format!(
-        "{clock}|{}",
-        serde_json::to_string(kind).expect("parameters are plain values with text keys")
-    );
-    let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, hash))
 }

@@ -18,8 +18,14 @@ impl Embedded {
     pub(super) fn start(topics: &Topics) -> anyhow::Result<Embedded> {
         let cluster = MockCluster::new(1).context("cannot start the embedded broker")?;
         for (key, topic) in topics.named() {
-            let partitions = if key == "ticks" { PARTITIONS.cast_signed() } else { 1 };
-            cluster.create_topic(topic, partitions, 1).with_context(|| format!("cannot create topic {topic}"))?;
+            let partitions = if key == "ticks" {
+                PARTITIONS.cast_signed()
+            } else {
+                1
+            };
+            cluster
+                .create_topic(topic, partitions, 1)
+                .with_context(|| format!("cannot create topic {topic}"))?;
         }
         Ok(Embedded { cluster })
     }

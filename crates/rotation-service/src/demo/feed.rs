@@ -57,13 +57,22 @@ impl Feed {
     ) -> anyhow::Result<Feed> {
         let mut client = tail::client(kafka)?;
         client.remove("group.id");
-        let consumer_only: Vec<String> =
-            client.config_map().keys().filter(|key| key.starts_with("fetch.")).map(|&key| key.to_owned()).collect();
+        let consumer_only: Vec<String> = client
+            .config_map()
+            .keys()
+            .filter(|key| key.starts_with("fetch."))
+            .map(|&key| key.to_owned())
+            .collect();
         for key in consumer_only {
             client.remove(&key);
         }
-        client.set("linger.ms", "2").set("acks", "all").set("enable.idempotence", "true");
-        let producer: BaseProducer = client.create().context("cannot create the feed's producer")?;
+        client
+            .set("linger.ms", "2")
+            .set("acks", "all")
+            .set("enable.idempotence", "true");
+        let producer: BaseProducer = client
+            .create()
+            .context("cannot create the feed's producer")?;
         let stop = Arc::new(AtomicBool::new(false));
         let (told, sessions) = channel();
         let line = Line {
@@ -72,7 +81,11 @@ impl Feed {
             gauges,
             stop: stop.clone(),
             told,
-            fed: Fed { ticks: 0, records: 0, end: EventTime::MIN },
+            fed: Fed {
+                ticks: 0,
+                records: 0,
+                end: EventTime::MIN,
+            },
             asked: 0,
             bytes: Vec::new(),
         };
@@ -80,7 +93,12 @@ impl Feed {
         let thread = std::thread::Builder::new()
             .name("feed".to_owned())
             .spawn(move || line.feed(&story, session_seconds))?;
-        Ok(Feed { scenario, stop, sessions, thread })
+        Ok(Feed {
+            scenario,
+            stop,
+            sessions,
+            thread,
+        })
     }
 
     /// Whether everything is fed, or the feed failed.
@@ -96,7 +114,9 @@ impl Feed {
     /// Stops it and says what was fed.
     pub(super) fn stop(self) -> anyhow::Result<Fed> {
         self.stop.store(true, Ordering::SeqCst);
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        self.thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -128,7 +148,9 @@ impl Line {
             }
             self.put(&event)?;
         }
-        self.producer.flush(Duration::from_secs(10)).context("cannot feed the last records")?;
+        self.producer
+            .flush(Duration::from_secs(10))
+            .context("cannot feed the last records")?;
         while let Some(date) = pace.finished(EventTime::MAX) {
             self.told.send(date).ok();
         }
@@ -163,7 +185,11 @@ impl Line {
                 moved = Instant::now();
             }
             if moved.elapsed() > PATIENCE {
-                bail!("the service has read nothing for {} s, {consumed} of {}", PATIENCE.as_secs(), self.fed.records);
+                bail!(
+                    "the service has read nothing for {} s, {consumed} of {}",
+                    PATIENCE.as_secs(),
+                    self.fed.records
+                );
             }
         }
         Ok(())
@@ -190,8 +216,10 @@ impl Line {
     }
 
     fn send(&mut self, key: Option<&[u8]>, partition: u32, stamp: i64) -> anyhow::Result<()> {
-        let mut record: BaseRecord<'_, [u8], [u8]> =
-            BaseRecord::to(&self.topic).partition(partition.cast_signed()).timestamp(stamp).payload(&self.bytes);
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic)
+            .partition(partition.cast_signed())
+            .timestamp(stamp)
+            .payload(&self.bytes);
         record.key = key;
         loop {
             match self.producer.send(record) {
@@ -211,8 +239,12 @@ impl Line {
 /// The record's own timestamp, in milliseconds: now, or its event time where a clock is behind that. An event time far
 /// ahead of the timestamp would be refused as from the future.
 fn stamp(time: EventTime) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    i64::try_from(now).unwrap_or(i64::MAX).max(time.as_nanos().div_euclid(1_000_000))
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
+    i64::try_from(now)
+        .unwrap_or(i64::MAX)
+        .max(time.as_nanos().div_euclid(1_000_000))
 }
 
 /// When each moment of event time is due: the history at once, each session of the story in the same span.
@@ -240,12 +272,18 @@ impl Pace {
     /// When an event of this time is due.
     fn due(&mut self, time: EventTime) -> Instant {
         let now = Instant::now();
-        let Some((first, _, _)) = self.sessions.first() else { return now };
+        let Some((first, _, _)) = self.sessions.first() else {
+            return now;
+        };
         if date_key(time.utc_date()) < date_key(*first) {
             return now;
         }
         let start = *self.start.get_or_insert(now);
-        let before = self.sessions.iter().take_while(|(_, _, close)| *close < time).count();
+        let before = self
+            .sessions
+            .iter()
+            .take_while(|(_, _, close)| *close < time)
+            .count();
         let within = self.sessions.get(before).map_or(0.0, |(_, open, close)| {
             let length = close.saturating_since(*open) as f64;
             (time.saturating_since(*open) as f64 / length).clamp(0.0, 1.0)

@@ -45,5 +45,7 @@ impl Gauges {
 /// The sum of the samples whose name and labels begin so, in Prometheus' text format.
 pub(super) fn total(scrape: &str, prefix: &str) -> f64 {
     let samples = scrape.lines().filter(|line| line.starts_with(prefix));
-    samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    samples
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
 }

@@ -15,7 +15,8 @@ use super::{FileRecord, Flow, Sink};
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 const MILLI_NANOS: Nanos = 1_000_000;
 
-/// Trade prints of one day in the order of the file, which is not always that of time: late prints are left where they are.
+/// Trade prints of one day in the order of the file, which is not always that of time: late prints are left where they
+/// are.
 #[derive(Debug)]
 pub(super) struct PrintRows {
     midnight: EventTime,

@@ -10,6 +10,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::KafkaSettings;
 
+/// The most bytes of a record that a broker takes unless it is told otherwise.
+pub const RECORD_BYTES_DEFAULT: usize = 1_048_588;
+
 /// Longest wait for one answer of the cluster.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -31,6 +34,8 @@ pub struct FoundTopics {
     pub partitions: BTreeMap<String, i32>,
     /// Stamp of the records in the ticks topic.
     pub ticks_timestamp: TimestampType,
+    /// The most bytes of a dead letter that the brokers and our own producer take, all in all.
+    pub dead_letter_bytes: usize,
 }
 
 impl FoundTopics {
@@ -42,9 +47,15 @@ impl FoundTopics {
     /// What bounds event times.
     pub fn skew_protection(&self) -> &'static str {
         match self.ticks_timestamp {
-            TimestampType::LogAppendTime => "by the broker's clock (the ticks topic is LogAppendTime)",
-            TimestampType::CreateTime => "by the producers' own stamps (the ticks topic is CreateTime): trust them",
-            TimestampType::Unknown => "by the records' stamps, whose kind the cluster does not tell",
+            TimestampType::LogAppendTime => {
+                "by the broker's clock (the ticks topic is LogAppendTime)"
+            }
+            TimestampType::CreateTime => {
+                "by the producers' own stamps (the ticks topic is CreateTime): trust them"
+            }
+            TimestampType::Unknown => {
+                "by the records' stamps, whose kind the cluster does not tell"
+            }
         }
     }
 }
@@ -55,8 +66,10 @@ impl FoundTopics {
 ///
 /// When the cluster cannot be reached or lacks the topic.
 pub fn count_partitions(settings: &KafkaSettings, topic: &str) -> Result<i32, TopicError> {
-    let client: BaseConsumer =
-        settings.client().create().map_err(|source| unreachable("create a client", source))?;
+    let client: BaseConsumer = settings
+        .client()
+        .create()
+        .map_err(|source| unreachable("create a client", source))?;
     partition_count(&client, topic)
 }
 
@@ -93,8 +106,9 @@ pub enum TopicError {
 
 /// Creates the topics that do not exist yet; those that do are left as they are.
 ///
-/// `partitions` holds for ticks, bars and dead letters alike; state gets two for each, so that no two tasks of a usual setup
-/// share one. Bars are deleted by time, state is compacted.
+/// Dead letters may be larger than other records, so that what a ticks topic took fits with its headers.
+/// `partitions` holds for ticks, bars and dead letters alike; state gets two for each, so that no two tasks of a usual
+/// setup share one. Bars are deleted by time, state is compacted.
 ///
 /// # Errors
 ///
@@ -124,7 +138,7 @@ pub fn create_topics(
             .set("cleanup.policy", "compact")
             .set("segment.bytes", "67108864")
             .set("min.cleanable.dirty.ratio", "0.1"),
-        fixed(&topics.dead_letters, partitions),
+        fixed(&topics.dead_letters, partitions).set("max.message.bytes", "2097152"),
     ];
     let options = AdminOptions::new()
         .request_timeout(Some(ANSWER))
@@ -164,9 +178,21 @@ pub fn verify_topics(settings: &KafkaSettings) -> Result<FoundTopics, TopicError
         let count = partition_count(&client, topic)?;
         partitions.insert(topic.clone(), count);
     }
+    let stamp = topic_setting(settings, &topics.ticks, "message.timestamp.type");
+    let bytes = topic_setting(settings, &topics.dead_letters, "max.message.bytes");
+    let bytes = bytes.and_then(|bytes| bytes.parse().ok());
+    let sent = settings.properties.get("message.max.bytes");
+    let sent = sent.and_then(|bytes| bytes.parse().ok());
     Ok(FoundTopics {
         partitions,
-        ticks_timestamp: timestamp_type(settings, &topics.ticks),
+        ticks_timestamp: match stamp.as_deref() {
+            Some("LogAppendTime") => TimestampType::LogAppendTime,
+            Some("CreateTime") => TimestampType::CreateTime,
+            _ => TimestampType::Unknown,
+        },
+        dead_letter_bytes: bytes
+            .unwrap_or(RECORD_BYTES_DEFAULT)
+            .min(sent.unwrap_or(usize::MAX)),
     })
 }
 
@@ -191,29 +217,18 @@ pub(crate) fn partition_count<C: Consumer<X>, X: rdkafka::consumer::ConsumerCont
     }
 }
 
-/// Which stamp a topic's records carry; unknown where the cluster does not let us ask (an embedded one, or an ACL).
-fn timestamp_type(settings: &KafkaSettings, topic: &str) -> TimestampType {
-    let Ok(admin) = settings
-        .client()
-        .create::<AdminClient<DefaultClientContext>>()
-    else {
-        return TimestampType::Unknown;
-    };
+/// A setting of a topic; none where the cluster does not let us ask (an embedded one, or an ACL).
+fn topic_setting(settings: &KafkaSettings, topic: &str, name: &str) -> Option<String> {
+    let admin: AdminClient<DefaultClientContext> = settings.client().create().ok()?;
     let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
     let topics = [ResourceSpecifier::Topic(topic)];
-    let Ok(Ok(answers)) = block_on(admin.describe_configs(&topics, &options)) else {
-        return TimestampType::Unknown;
-    };
-    let value = answers.into_iter().flatten().find_map(|resource| {
-        resource
-            .get("message.timestamp.type")
-            .and_then(|entry| entry.value.clone())
-    });
-    match value.as_deref() {
-        Some("LogAppendTime") => TimestampType::LogAppendTime,
-        Some("CreateTime") => TimestampType::CreateTime,
-        _ => TimestampType::Unknown,
-    }
+    let answers = block_on(admin.describe_configs(&topics, &options))
+        .ok()?
+        .ok()?;
+    answers
+        .into_iter()
+        .flatten()
+        .find_map(|resource| resource.get(name).and_then(|entry| entry.value.clone()))
 }
 
 fn unreachable(action: &str, source: KafkaError) -> TopicError {

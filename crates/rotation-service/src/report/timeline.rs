@@ -124,7 +124,8 @@ fn charts(
     Ok(plots)
 }
 
-/// The days of the episodes about a series. Where they are too many to tell apart, those of mere information are left out.
+/// The days of the episodes about a series. Where they are too many to tell apart, those of mere information are left
+/// out.
 fn shades(input: &ReportInput, line: &Line<'_>, days: Days) -> Vec<Shade> {
     const SHADES_MAX: usize = 40;
     let shown = |episode: &&EpisodeRow| {

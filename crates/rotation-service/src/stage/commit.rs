@@ -14,6 +14,23 @@ use super::transact::Failure;
 const BACKOFF: Duration = Duration::from_millis(50);
 
 impl Stage {
+    /// Makes the producer, patiently: a cluster that has just started has no transaction coordinator yet.
+    pub(super) fn initialise(&mut self) -> Result<(), StageError> {
+        let deadline = Instant::now() + self.settings.commit_patience;
+        loop {
+            match self.transactor.initialise() {
+                Ok(()) => return Ok(()),
+                Err(error) if is_fenced(&error) || Instant::now() > deadline => {
+                    return Err(self.commit_error("initialise transactions", error));
+                }
+                Err(error) => {
+                    tracing::info!(stage = self.settings.name, %error, "transactions are not ready yet");
+                    std::thread::sleep(BACKOFF);
+                }
+            }
+        }
+    }
+
     /// Tries to commit what is pending. It may still be pending afterwards: then the loop tries again later.
     pub(super) fn commit(&mut self) -> Result<(), StageError> {
         self.pending.retain(&self.members);

@@ -83,7 +83,7 @@ impl ClientContext for StageContext {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return; // the end of a partition is asked for, and not an error
         }
-        tracing::warn!(stage = self.stage, %error, reason, "kafka consumer reports an error");
+        report(&self.stage, &error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {
@@ -142,6 +142,11 @@ impl ConsumerContext for StageContext {
 
 /// Passes librdkafka's own log lines on.
 pub(super) fn log_client(stage: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
+    // One set of properties serves consumers and producers: that some are for the other kind is no news.
+    if facility == "CONFWARN" && message.contains("property and will be ignored by this") {
+        tracing::debug!(stage, facility, "librdkafka: {message}");
+        return;
+    }
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
@@ -154,3 +159,27 @@ pub(super) fn log_client(stage: &str, level: RDKafkaLogLevel, facility: &str, me
         RDKafkaLogLevel::Debug => tracing::debug!(stage, facility, "librdkafka: {message}"),
     }
 }
+
+/// Logs what the client reports; the ends of partitions are no errors, though they come the same way.
+fn report(stage: &str, error: &KafkaError, reason: &str) {
+    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+        tracing::warn!(stage, %error, reason, "kafka consumer reports an error");
+    }
+}
+
+/// The context of a consumer that belongs to no group.
+pub(super) struct ReaderContext {
+    pub(super) stage: String,
+}
+
+impl ClientContext for ReaderContext {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        log_client(&self.stage, level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        report(&self.stage, &error, reason);
+    }
+}
+
+impl ConsumerContext for ReaderContext {}

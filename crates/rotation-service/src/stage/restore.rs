@@ -19,10 +19,11 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::consume::ReaderContext;
 use super::error::StageError;
 use super::settings::{StageSettings, StateMode};
-use super::state_log::{Assembled, Gathered, partition_of};
 use super::transact::state_partition;
+use rotation_wire::state::{Assembled, Gathered, partition_of};
 
 /// Longest wait for one answer of the cluster; asked again until the restore's own time is over.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -60,13 +61,15 @@ pub(super) fn restore(
     }
 }
 
+type Reader = BaseConsumer<ReaderContext>;
+
 struct Restore<'a> {
     settings: &'a StageSettings,
     state_partitions: i32,
     /// Sees committed records and settled offsets only.
-    committed: BaseConsumer,
+    committed: Reader,
     /// Sees the end of what is written.
-    written: BaseConsumer,
+    written: Reader,
     deadline: Instant,
 }
 
@@ -75,7 +78,9 @@ impl<'a> Restore<'a> {
         let reader = |isolation: &str| {
             let config = settings.kafka.state_reader(&settings.name, isolation);
             config
-                .create()
+                .create_with_context(ReaderContext {
+                    stage: settings.name.clone(),
+                })
                 .map_err(|source| kafka(settings, "create a reader of the state", source))
         };
         Ok(Self {
@@ -211,7 +216,7 @@ impl<'a> Restore<'a> {
         mut take: impl FnMut(&[u8], Option<&[u8]>),
     ) -> Result<(), StageError> {
         let topic = &self.settings.kafka.topics.state;
-        let watermarks = |client: &BaseConsumer| {
+        let watermarks = |client: &Reader| {
             self.ask("read the end of the state", || {
                 client.fetch_watermarks(topic, partition, ANSWER)
             })

@@ -151,9 +151,7 @@ impl Stage {
 
     fn start(&mut self) -> Result<(), StageError> {
         // Before joining: a predecessor's open transaction is ended first.
-        self.transactor
-            .initialise()
-            .map_err(|source| self.commit_error("initialise transactions", source))?;
+        self.initialise()?;
         self.consumer
             .subscribe(&[&self.settings.input])
             .map_err(|source| self.failed("subscribe to the input", source))

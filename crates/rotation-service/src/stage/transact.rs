@@ -5,9 +5,10 @@
 //! - *The transaction is aborted* (a message expired, the group's generation moved on under us): what waits for the
 //!   commit stays in memory and is sent again in the next one, without what belongs to tasks that were lost meanwhile.
 //! - *The assignment is lost*: nothing is committed; another member goes on from the commit before.
-//! - *The outcome of the end is unknown* (no answer in time, or the producer is in a state it cannot leave): the producer
-//!   is thrown away and made anew under the same transactional id, whose initialisation completes or aborts what was
-//!   open. Every commit puts its number into the metadata of the offsets; whether it holds is then read off the group.
+//! - *The outcome of the end is unknown* (no answer in time, or the producer is in a state it cannot leave): the
+//!   producer is thrown away and made anew under the same transactional id, whose initialisation completes or aborts
+//!   what was open. Every commit puts its number into the metadata of the offsets; whether it holds is then read off
+//!   the group.
 //! - *Another process has the same transactional id*: the stage ends.
 //!
 //! Offsets of all tasks with output are in every transaction, even where they have not moved: a transaction without
@@ -26,7 +27,7 @@ use super::consume::StageConsumer;
 use super::deliveries::Deliveries;
 use super::members::{Members, Pending};
 use super::settings::{StageSettings, StateMode};
-use super::state_log::{encode_head, head_key};
+use rotation_wire::state::{encode_head, head_key};
 
 /// Why a commit did not succeed, by what is to be done.
 #[derive(Debug)]

@@ -25,15 +25,22 @@ const ANSWER: Duration = Duration::from_secs(15);
 
 impl Follower {
     /// A reader of `topic`.
-    pub(crate) fn open(mut client: ClientConfig, topic: &str, start: Start) -> anyhow::Result<Follower> {
+    pub(crate) fn open(
+        mut client: ClientConfig,
+        topic: &str,
+        start: Start,
+    ) -> anyhow::Result<Follower> {
         client.set("isolation.level", "read_committed");
         client.set("enable.auto.commit", "false");
         client.set("auto.offset.reset", "earliest");
         let consumer: BaseConsumer = client.create()?;
         let metadata = consumer.fetch_metadata(Some(topic), ANSWER);
-        let metadata = metadata.with_context(|| format!("cannot ask the cluster for topic \"{topic}\""))?;
+        let metadata =
+            metadata.with_context(|| format!("cannot ask the cluster for topic \"{topic}\""))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
-        let partitions = found.map(rdkafka::metadata::MetadataTopic::partitions).unwrap_or_default();
+        let partitions = found
+            .map(rdkafka::metadata::MetadataTopic::partitions)
+            .unwrap_or_default();
         anyhow::ensure!(!partitions.is_empty(), "topic \"{topic}\" does not exist");
         let offset = match start {
             Start::Beginning => Offset::Beginning,

@@ -27,7 +27,9 @@ fn an_event_is_one_line_with_time_severity_state_rule_and_headline() {
 
 #[test]
 fn fractions_of_a_second_are_left_out_and_pages_and_replays_are_marked() {
-    let event = EVENT.replace("21:00:00Z", "21:00:00.123456789Z").replace("chat", "page");
+    let event = EVENT
+        .replace("21:00:00Z", "21:00:00.123456789Z")
+        .replace("chat", "page");
     let event = event.replace("\"replay\":false", "\"replay\":true");
     let line = shown(&event, false, false);
     assert!(line.starts_with("2026-01-15T21:00:00Z  "), "{line}");
@@ -66,7 +68,13 @@ fn flags_win_over_the_file() {
         color: Color::Auto,
     };
     let (client, topic) = args(&[], None).source().unwrap();
-    assert_eq!((client.get("bootstrap.servers"), topic.as_str()), (Some("localhost:9092"), "rotation.alerts"));
+    assert_eq!(
+        (client.get("bootstrap.servers"), topic.as_str()),
+        (Some("localhost:9092"), "rotation.alerts")
+    );
     let (client, topic) = args(&["a:1", "b:2"], Some("t")).source().unwrap();
-    assert_eq!((client.get("bootstrap.servers"), topic.as_str()), (Some("a:1,b:2"), "t"));
+    assert_eq!(
+        (client.get("bootstrap.servers"), topic.as_str()),
+        (Some("a:1,b:2"), "t")
+    );
 }

@@ -10,7 +10,7 @@ use jiff::civil::{Date, date};
 pub(super) const FIRST: Date = date(2026, 1, 2);
 /// Sessions of the story.
 pub(super) const SESSIONS: usize = 16;
-/// Sessions before it, of which only official closes are told.
+/// Sessions before it, of which only closes are told.
 pub(super) const HISTORY: usize = 60;
 
 /// Returns of small (RUT) and large (SPX) companies in each session, in percent.

@@ -41,8 +41,8 @@ impl Decimal {
     }
 }
 
-/// The values at which something happens, mirrored where the series comes from above, so that it always rises toward the
-/// level.
+/// The values at which something happens, mirrored where the series comes from above, so that it always rises toward
+/// the level.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Edges {
     from: Side,

@@ -23,8 +23,8 @@ impl State {
         self.episode.as_ref().filter(|_| about_one)
     }
 
-    /// In an episode `previous`, `trough` and `drawdown_pct` tell what lay behind its first record, else what has been since
-    /// the last one.
+    /// In an episode `previous`, `trough` and `drawdown_pct` tell what lay behind its first record, else what has been
+    /// since the last one.
     fn evidence(&self, params: &Params, change: &Change) -> Evidence {
         let mut evidence = Evidence::new();
         let mut put = |key: &str, fact: Fact| evidence.insert(key.to_owned(), fact);
