@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
@@ -166,12 +167,21 @@ fn status_bytes(name: &str) -> Result<u64> {
     Ok(kib.parse::<u64>()? * 1024)
 }
 
+/// The end of a partition is asked for, and not an error to be logged.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Quiet {}
+
 /// The same client, asked in the same way as the stage asks it; nothing else.
 fn bare(config: &Config, meter: &Mutex<Meter>) -> Result<()> {
     let settings = KafkaSettings::from_config(&config.kafka, "bench")?;
     let mut client = settings.stage_consumer("bare");
     client.remove("group.instance.id");
-    let consumer: BaseConsumer = client.create()?;
+    let consumer: BaseConsumer<Quiet> = client.create_with_context(Quiet)?;
     let topic = &settings.topics.ticks;
     let mut all = TopicPartitionList::new();
     for partition in 0..topics::count_partitions(&settings, topic)? {
