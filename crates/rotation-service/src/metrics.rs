@@ -327,7 +327,7 @@ impl UniverseMetrics {
             Output::Reading(reading) => self.reading(reading),
             Output::Alert(alert) => self.alert(alert),
             Output::OpenEpisodes { rule, open } => {
-                self.rules[*rule as usize].open.set(i64::from(*open))
+                self.rules[*rule as usize].open.set(i64::from(*open));
             }
             Output::Horizon { time } => self.horizon(*time),
             Output::Source { excluded, .. } => self.excluded.add(if *excluded { 1 } else { -1 }),

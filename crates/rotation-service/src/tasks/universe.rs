@@ -128,7 +128,7 @@ impl UniverseTask {
                     outbox.urgent();
                 }
                 Output::Rejected { code, message } => {
-                    self.letters.bury(record, code, &message, outbox)
+                    self.letters.bury(record, code, &message, outbox);
                 }
                 Output::Refused { reason } => (self.refuse)(format!("universe {name}: {reason}")),
                 _ => {}
