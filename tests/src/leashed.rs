@@ -88,8 +88,13 @@ impl Leashed {
     pub fn freeze(&self, frozen: bool) -> Result<()> {
         let server = fs::read_to_string(self.folder.join("pid"))?;
         let signal = if frozen { "-STOP" } else { "-CONT" };
-        let status = Command::new("kill").args([signal, server.trim()]).status()?;
-        ensure!(status.success(), "kill {signal} {server} ended with {status}");
+        let status = Command::new("kill")
+            .args([signal, server.trim()])
+            .status()?;
+        ensure!(
+            status.success(),
+            "kill {signal} {server} ended with {status}"
+        );
         Ok(())
     }
 

@@ -6,14 +6,16 @@
 //! - [`leashed`]: server processes that cannot outlive their test
 //! - [`market`]: the market data beside the repository
 //! - [`counting`]: a task to try stages with
+//! - [`bench`]: what `make bench` measures
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
+pub mod bench;
 pub mod broker;
+pub mod counting;
 pub mod leashed;
 pub mod market;
 pub mod prometheus;
 pub mod service;
-pub mod counting;
 pub mod skipped;
 pub mod workspace;

@@ -24,9 +24,16 @@ const PAUSE: Duration = Duration::from_millis(25);
 #[must_use]
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let folder = test.ancestors().nth(2).expect("tests are built below the profile's folder");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("tests are built below the profile's folder");
     let binary = folder.join("rotation");
-    assert!(binary.exists(), "{} is missing: run `cargo build --workspace --bins` first", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: run `cargo build --workspace --bins` first",
+        binary.display()
+    );
     binary
 }
 
@@ -49,7 +56,8 @@ impl Deployment {
     /// When a topic cannot be made or the file not be written.
     pub fn new(broker: &'static Broker, partitions: i32, universes: &str) -> Result<Self> {
         let group = unique("rotation");
-        let topics = ["ticks", "bars", "alerts", "state", "dead"].map(|name| format!("{group}.{name}"));
+        let topics =
+            ["ticks", "bars", "alerts", "state", "dead"].map(|name| format!("{group}.{name}"));
         let compact: &[(&str, &str)] = &[("cleanup.policy", "compact")];
         let [ticks, bars, alerts, state, dead] = &topics;
         broker.create_topics(&[
@@ -67,7 +75,12 @@ impl Deployment {
             broker.bootstrap(),
         );
         std::fs::write(folder.path().join("rotation.toml"), config)?;
-        Ok(Self { broker, topics, group, folder })
+        Ok(Self {
+            broker,
+            topics,
+            group,
+            folder,
+        })
     }
 
     /// The configuration file.
@@ -87,11 +100,21 @@ impl Deployment {
     /// # Errors
     ///
     /// When it fails; the error carries what it printed.
-    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
-        let output = Command::new(binary()).args(args).current_dir(workspace::root()).output()?;
+    pub fn command<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<String> {
+        let output = Command::new(binary())
+            .args(args)
+            .current_dir(workspace::root())
+            .output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "the command ended with {}:\n{text}\n{errors}", output.status);
+        ensure!(
+            output.status.success(),
+            "the command ended with {}:\n{text}\n{errors}",
+            output.status
+        );
         Ok(text)
     }
 
@@ -133,7 +156,10 @@ impl Deployment {
             }
             if Instant::now() > deadline {
                 let logs: Vec<String> = services.iter().map(Service::log).collect();
-                bail!("not everything was read in {PATIENCE:?}; the logs end\n{}", logs.join("\n---\n"));
+                bail!(
+                    "not everything was read in {PATIENCE:?}; the logs end\n{}",
+                    logs.join("\n---\n")
+                );
             }
             std::thread::sleep(PAUSE);
         }
@@ -141,8 +167,12 @@ impl Deployment {
 
     /// Whether a stage's group has committed the position behind the last record of each partition with records.
     fn is_read(&self, stage: &str, topic: &str) -> Result<bool> {
-        let committed = self.broker.committed(&format!("{}.{stage}", self.group), topic)?;
-        let reached = |(partition, end): (&i32, &i64)| committed.get(partition).is_some_and(|next| next >= end);
+        let committed = self
+            .broker
+            .committed(&format!("{}.{stage}", self.group), topic)?;
+        let reached = |(partition, end): (&i32, &i64)| {
+            committed.get(partition).is_some_and(|next| next >= end)
+        };
         if topic == self.topics[0] {
             // Records of a feed are in no transaction, so the last one is right before the end.
             let ends = self.broker.ends(topic)?;
@@ -153,7 +183,9 @@ impl Deployment {
             last.insert(record.partition, record.offset);
         }
         Ok(!last.is_empty()
-            && last.iter().all(|(partition, offset)| committed.get(partition).is_some_and(|next| next > offset)))
+            && last.iter().all(|(partition, offset)| {
+                committed.get(partition).is_some_and(|next| next > offset)
+            }))
     }
 
     /// The alert events that a `read_committed` subscriber has: by key in order, without what differs between runs.
@@ -166,7 +198,10 @@ impl Deployment {
         for record in self.broker.read_committed(&self.topics[2])? {
             let key = String::from_utf8(record.key.context("an alert without a key")?)?;
             let event = comparable(&record.payload.context("an alert without a value")?);
-            events.entry(key).or_default().push(String::from_utf8(event)?);
+            events
+                .entry(key)
+                .or_default()
+                .push(String::from_utf8(event)?);
         }
         Ok(events)
     }
@@ -178,9 +213,17 @@ impl Deployment {
     /// When the backtest fails.
     pub fn backtest(&self, data: &Path, more: &[&str]) -> Result<Events> {
         let out = self.folder.path().join("backtest.ndjson");
-        let mut args = vec!["backtest".into(), "--config".into(), self.config().into_os_string()];
+        let mut args = vec![
+            "backtest".into(),
+            "--config".into(),
+            self.config().into_os_string(),
+        ];
         args.extend(["--data".into(), data.as_os_str().to_owned()]);
-        args.extend(["--alerts".into(), out.clone().into_os_string(), "--quiet".into()]);
+        args.extend([
+            "--alerts".into(),
+            out.clone().into_os_string(),
+            "--quiet".into(),
+        ]);
         args.extend(more.iter().map(Into::into));
         self.command(args)?;
         let mut events = Events::new();
@@ -188,7 +231,10 @@ impl Deployment {
             let event: serde_json::Value = serde_json::from_str(line)?;
             let text = |field: &str| event["data"][field].as_str().unwrap_or_default().to_owned();
             let key = format!("{}/{}/{}", text("universe"), text("rule"), text("subject"));
-            events.entry(key).or_default().push(String::from_utf8(comparable(line.as_bytes()))?);
+            events
+                .entry(key)
+                .or_default()
+                .push(String::from_utf8(comparable(line.as_bytes()))?);
         }
         Ok(events)
     }
@@ -227,7 +273,10 @@ impl Service {
     pub fn alive(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("rotation run ended with {status}; its log ends\n{}", self.log()),
+            Some(status) => bail!(
+                "rotation run ended with {status}; its log ends\n{}",
+                self.log()
+            ),
         }
     }
 
@@ -248,7 +297,11 @@ impl Service {
                 return Ok(address);
             }
             self.alive()?;
-            ensure!(Instant::now() < deadline, "no HTTP address in {PATIENCE:?}; the log ends\n{}", self.log());
+            ensure!(
+                Instant::now() < deadline,
+                "no HTTP address in {PATIENCE:?}; the log ends\n{}",
+                self.log()
+            );
             std::thread::sleep(PAUSE);
         }
     }
@@ -260,9 +313,15 @@ impl Service {
     /// When there is no answer.
     pub fn get(&mut self, path: &str) -> Result<(u16, String)> {
         let url = format!("http://{}{path}", self.address()?);
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
         let mut answer = agent.get(&url).call().with_context(|| url.clone())?;
-        Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
+        Ok((
+            answer.status().as_u16(),
+            answer.body_mut().read_to_string()?,
+        ))
     }
 
     /// The value of one series of `/metrics`, its labels as they are printed there: in alphabetical order.
@@ -272,8 +331,12 @@ impl Service {
     /// When there is no answer, or no such series.
     pub fn metric(&mut self, series: &str) -> Result<f64> {
         let (_, page) = self.get("/metrics")?;
-        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        Ok(value.with_context(|| format!("no series {series} in\n{page}"))?.parse()?)
+        let value = page
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        Ok(value
+            .with_context(|| format!("no series {series} in\n{page}"))?
+            .parse()?)
     }
 
     /// Kills it as `kill -9` does.
@@ -295,14 +358,21 @@ impl Service {
     /// When it does not stop, or not well; the error carries its log.
     pub fn terminate(mut self) -> Result<()> {
         self.alive()?;
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        let status = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()?;
         ensure!(status.success(), "kill -TERM failed");
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.child.try_wait()? {
                 Some(status) if status.success() => return Ok(()),
-                Some(status) => bail!("rotation run ended with {status}; its log ends\n{}", self.log()),
-                None if Instant::now() > deadline => bail!("it did not stop; its log ends\n{}", self.log()),
+                Some(status) => bail!(
+                    "rotation run ended with {status}; its log ends\n{}",
+                    self.log()
+                ),
+                None if Instant::now() > deadline => {
+                    bail!("it did not stop; its log ends\n{}", self.log())
+                }
                 None => std::thread::sleep(PAUSE),
             }
         }

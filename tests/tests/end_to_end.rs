@@ -18,7 +18,8 @@ const PARTITIONS: i32 = 4;
 
 /// The shipped universe.
 fn universe() -> String {
-    let text = std::fs::read_to_string(workspace::root().join("config/great-rotation.toml")).unwrap();
+    let text =
+        std::fs::read_to_string(workspace::root().join("config/great-rotation.toml")).unwrap();
     text[text.find("[universe.us]").unwrap()..].to_owned()
 }
 
@@ -28,7 +29,12 @@ fn daily() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{} is missing", folder.display());
+    assert_ne!(
+        std::env::var("CI").as_deref(),
+        Ok("true"),
+        "{} is missing",
+        folder.display()
+    );
     skipped::skip("no market data beside the repository");
     None
 }
@@ -38,11 +44,23 @@ type Sent = Vec<(Option<i32>, Vec<u8>, Vec<u8>)>;
 
 fn feed(data: &std::path::Path) -> Sent {
     let bond = "US-BOND".parse().unwrap();
-    let options = OpenOptions { calendars: [("DGS10".to_owned(), bond)].into(), ..OpenOptions::default() };
+    let options = OpenOptions {
+        calendars: [("DGS10".to_owned(), bond)].into(),
+        ..OpenOptions::default()
+    };
     let paths = ["DGS10", "GSPC", "RUT"].map(|symbol| data.join(format!("{symbol}.csv")));
-    let sources = paths.iter().map(|path| files::open(path, &options).unwrap()).collect();
-    let heartbeats = HeartbeatOptions { calendars: vec!["XNYS".parse().unwrap(), bond], ..HeartbeatOptions::default() };
-    let options = FeedOptions { heartbeats: Some(heartbeats), ..FeedOptions::default() };
+    let sources = paths
+        .iter()
+        .map(|path| files::open(path, &options).unwrap())
+        .collect();
+    let heartbeats = HeartbeatOptions {
+        calendars: vec!["XNYS".parse().unwrap(), bond],
+        ..HeartbeatOptions::default()
+    };
+    let options = FeedOptions {
+        heartbeats: Some(heartbeats),
+        ..FeedOptions::default()
+    };
     let mut sent = Sent::new();
     for outgoing in Feed::new(files::merge(sources), options) {
         let outgoing = outgoing.unwrap();
@@ -50,7 +68,9 @@ fn feed(data: &std::path::Path) -> Sent {
             Route::Key(symbol) => sent.push((None, symbol.as_bytes().to_vec(), outgoing.payload)),
             Route::Any => sent.push((None, Vec::new(), outgoing.payload)),
             Route::Every => {
-                sent.extend((0..PARTITIONS).map(|at| (Some(at), Vec::new(), outgoing.payload.clone())));
+                sent.extend(
+                    (0..PARTITIONS).map(|at| (Some(at), Vec::new(), outgoing.payload.clone())),
+                );
             }
         }
     }
@@ -58,53 +78,98 @@ fn feed(data: &std::path::Path) -> Sent {
 }
 
 fn produce(deployment: &Deployment, sent: &[(Option<i32>, Vec<u8>, Vec<u8>)]) {
-    let messages = sent.iter().map(|(partition, key, value)| (*partition, key, value, None));
-    deployment.broker.produce(&deployment.topics[0], messages).unwrap();
+    let messages = sent
+        .iter()
+        .map(|(partition, key, value)| (*partition, key, value, None));
+    deployment
+        .broker
+        .produce(&deployment.topics[0], messages)
+        .unwrap();
 }
 
 fn assert_same(expected: &Events, got: &Events) {
     for (key, expected) in expected {
         let got = got.get(key).map(Vec::as_slice).unwrap_or_default();
-        let differs = expected.iter().zip(got).position(|(expected, got)| expected != got);
+        let differs = expected
+            .iter()
+            .zip(got)
+            .position(|(expected, got)| expected != got);
         if let Some(at) = differs {
-            panic!("{key}, event {at}:\nexpected {}\n     got {}", expected[at], got[at]);
+            panic!(
+                "{key}, event {at}:\nexpected {}\n     got {}",
+                expected[at], got[at]
+            );
         }
         assert_eq!(got.len(), expected.len(), "{key}: number of events");
     }
-    assert_eq!(got.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    assert_eq!(
+        got.keys().collect::<Vec<_>>(),
+        expected.keys().collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn a_replay_through_kafka_gives_the_events_of_a_backtest() {
-    let (Some(data), Some(broker)) = (daily(), Broker::get()) else { return };
+    let (Some(data), Some(broker)) = (daily(), Broker::get()) else {
+        return;
+    };
     let deployment = Deployment::new(broker, PARTITIONS, &universe()).unwrap();
     let expected = deployment.backtest(&data, &[]).unwrap();
-    assert!(count(&expected) > 400, "{} events are too few to test with", count(&expected));
+    assert!(
+        count(&expected) > 400,
+        "{} events are too few to test with",
+        count(&expected)
+    );
     let mut services = [deployment.run("one", &[]).unwrap()];
     let files = ["RUT", "GSPC", "DGS10"].map(|symbol| data.join(format!("{symbol}.csv")));
-    let mut args = vec!["replay".into(), "--config".into(), deployment.config().into_os_string(), "--quiet".into()];
+    let mut args = vec![
+        "replay".into(),
+        "--config".into(),
+        deployment.config().into_os_string(),
+        "--quiet".into(),
+    ];
     args.extend(files.map(PathBuf::into_os_string));
     deployment.command(args).unwrap();
     deployment.await_done(&mut services).unwrap();
     assert_same(&expected, &deployment.alerts().unwrap());
     let (status, metrics) = services[0].get("/metrics").unwrap();
     assert_eq!(status, 200);
-    assert!(metrics.contains("rotation_ticks_accepted_total{universe=\"us\"} 35940"), "{metrics}");
-    assert_eq!(services[0].get("/healthz").unwrap(), (200, "alive\n".to_owned()));
-    assert_eq!(services[0].get("/readyz").unwrap(), (200, "ready\n".to_owned()));
+    assert!(
+        metrics.contains("rotation_ticks_accepted_total{universe=\"us\"} 35940"),
+        "{metrics}"
+    );
+    assert_eq!(
+        services[0].get("/healthz").unwrap(),
+        (200, "alive\n".to_owned())
+    );
+    assert_eq!(
+        services[0].get("/readyz").unwrap(),
+        (200, "ready\n".to_owned())
+    );
     let [service] = services;
     service.terminate().unwrap();
     assert_same(&expected, &deployment.alerts().unwrap());
-    assert!(broker.read_committed(&deployment.topics[4]).unwrap().is_empty(), "nothing is a dead letter");
+    assert!(
+        broker
+            .read_committed(&deployment.topics[4])
+            .unwrap()
+            .is_empty(),
+        "nothing is a dead letter"
+    );
 }
 
 #[test]
 fn ten_kills_lose_nothing_and_repeat_nothing() {
-    let (Some(data), Some(broker)) = (daily(), Broker::get()) else { return };
+    let (Some(data), Some(broker)) = (daily(), Broker::get()) else {
+        return;
+    };
     let deployment = Deployment::new(broker, PARTITIONS, &universe()).unwrap();
     let expected = deployment.backtest(&data, &[]).unwrap();
     let sent = feed(&data);
-    let seed = std::env::var("ROTATION_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7_u64);
+    let seed = std::env::var("ROTATION_TEST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(7_u64);
     println!("seed {seed}");
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let snapshots = ["--snapshot-interval", "500ms"];
@@ -115,7 +180,9 @@ fn ten_kills_lose_nothing_and_repeat_nothing() {
         // Part of it before the kill, and the service is somewhere in it when it dies.
         produce(&deployment, &sent[fed..until]);
         fed = until;
-        std::thread::sleep(std::time::Duration::from_millis(dice.random_range(0..2_500)));
+        std::thread::sleep(std::time::Duration::from_millis(
+            dice.random_range(0..2_500),
+        ));
         service.kill().unwrap();
     }
     let mut services = [deployment.run("one", &snapshots).unwrap()];
@@ -128,7 +195,9 @@ fn ten_kills_lose_nothing_and_repeat_nothing() {
 
 #[test]
 fn split_stages_and_more_processes_give_the_same_events() {
-    let (Some(data), Some(broker)) = (daily(), Broker::get()) else { return };
+    let (Some(data), Some(broker)) = (daily(), Broker::get()) else {
+        return;
+    };
     let deployment = Deployment::new(broker, PARTITIONS, &universe()).unwrap();
     let expected = deployment.backtest(&data, &[]).unwrap();
     let sent = feed(&data);
@@ -136,14 +205,18 @@ fn split_stages_and_more_processes_give_the_same_events() {
     // Two processes, a stage each; then four with both, which take over in the middle of the feed.
     let split = [
         deployment.run("sampler", &["--stage", "sampler"]).unwrap(),
-        deployment.run("universe", &["--stage", "universe"]).unwrap(),
+        deployment
+            .run("universe", &["--stage", "universe"])
+            .unwrap(),
     ];
     produce(&deployment, &sent[..half]);
     for service in split {
         service.terminate().unwrap();
     }
-    let mut services: Vec<_> =
-        ["a", "b", "c", "d"].iter().map(|name| deployment.run(name, &[]).unwrap()).collect();
+    let mut services: Vec<_> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|name| deployment.run(name, &[]).unwrap())
+        .collect();
     produce(&deployment, &sent[half..]);
     deployment.await_done(&mut services).unwrap();
     for service in services {

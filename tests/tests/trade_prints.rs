@@ -1,5 +1,5 @@
-//! A day of real trades, from before the open to after the close: bars and counts equal those computed here from the file,
-//! naively, print by print.
+//! A day of real trades, from before the open to after the close: bars and counts equal those computed here from the
+//! file, naively, print by print.
 //!
 //! The file is in order of time. So that prints come late too, some are held back: in the order of arrival that these
 //! tests feed, they stand 20 seconds (within the lateness), 45 seconds or an hour (beyond it) behind their time.

@@ -53,7 +53,7 @@ impl Pipeline {
                 }),
             },
             SourceEvent::Heartbeat { time } => {
-                sampler.heartbeat(time, None, offset, &mut self.sampled)
+                sampler.heartbeat(time, None, offset, &mut self.sampled);
             }
             SourceEvent::Split {
                 symbol,

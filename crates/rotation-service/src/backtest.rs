@@ -2,10 +2,11 @@
 
 use crate::config::Config;
 use crate::files::{self, Content, FileRecord, OpenOptions};
+use crate::replay::heartbeats::{HeartbeatOptions, final_time};
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use rotation_engine::alert::Alert;
-use rotation_engine::clock::SECOND;
+use rotation_engine::calendar::Calendar;
 use rotation_engine::output::{Output, Reading};
 use rotation_engine::pipeline::Pipeline;
 use rotation_engine::plan::{SeriesSource, UniversePlan};
@@ -71,14 +72,24 @@ pub fn backtest(request: &Request<'_>) -> anyhow::Result<Outcome> {
     let (paths, missing) = find_files(request);
     if paths.is_empty() {
         let wanted = missing.join(", ");
-        bail!("no data in {}: expected SYMBOL.csv or SYMBOL.csv.gz for {wanted}", request.data.display());
+        bail!(
+            "no data in {}: expected SYMBOL.csv or SYMBOL.csv.gz for {wanted}",
+            request.data.display()
+        );
     }
-    outcome.notes.extend(missing.iter().map(|symbol| format!("{symbol}: no file, its rules stay silent")));
+    outcome.notes.extend(
+        missing
+            .iter()
+            .map(|symbol| format!("{symbol}: no file, its rules stay silent")),
+    );
     let options = options(request);
-    let sources = paths.iter().map(|path| files::open(path, &options)).collect::<Result<Vec<_>, _>>()?;
+    let sources = paths
+        .iter()
+        .map(|path| files::open(path, &options))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut run = Run::new(request);
     let mut merged = files::merge(sources);
-    while let Some(record) = merged.next() {
+    for record in merged.by_ref() {
         match record {
             Ok(record) => run.take(&record, &mut outcome)?,
             Err(error) if error.is_final() => return Err(error).context("the backtest stops"),
@@ -87,7 +98,9 @@ pub fn backtest(request: &Request<'_>) -> anyhow::Result<Outcome> {
     }
     for source in merged.sources() {
         let name = source.path().display();
-        outcome.notes.extend(source.skips().iter().map(|skip| format!("{name}: {skip}")));
+        outcome
+            .notes
+            .extend(source.skips().iter().map(|skip| format!("{name}: {skip}")));
     }
     run.end(&mut outcome);
     outcome.took = start.elapsed();
@@ -99,9 +112,15 @@ fn find_files(request: &Request<'_>) -> (Vec<PathBuf>, Vec<String>) {
     let mut paths = BTreeMap::new();
     let mut missing = Vec::new();
     for plan in &request.config.universes {
-        for series in plan.series.iter().filter(|series| series.source == SeriesSource::Raw) {
+        for series in plan
+            .series
+            .iter()
+            .filter(|series| series.source == SeriesSource::Raw)
+        {
             let names = ["csv", "csv.gz", "ndjson", "ndjson.gz"];
-            let candidates = names.iter().map(|ending| request.data.join(format!("{}.{ending}", series.symbol)));
+            let candidates = names
+                .iter()
+                .map(|ending| request.data.join(format!("{}.{ending}", series.symbol)));
             match candidates.into_iter().find(|path| path.is_file()) {
                 Some(path) => {
                     paths.insert(series.symbol.clone(), path);
@@ -115,9 +134,15 @@ fn find_files(request: &Request<'_>) -> (Vec<PathBuf>, Vec<String>) {
 }
 
 fn options(request: &Request<'_>) -> OpenOptions {
-    let series = request.config.universes.iter().flat_map(|plan| &plan.series);
+    let series = request
+        .config
+        .universes
+        .iter()
+        .flat_map(|plan| &plan.series);
     OpenOptions {
-        calendars: series.map(|series| (series.symbol.clone(), series.calendar)).collect(),
+        calendars: series
+            .map(|series| (series.symbol.clone(), series.calendar))
+            .collect(),
         from: request.from,
         to: request.to,
         ..OpenOptions::default()
@@ -140,15 +165,33 @@ impl Run {
             (plan.clone(), pipeline)
         };
         let universes = request.config.universes.iter().map(pipeline).collect();
-        Run { universes, out: Vec::new(), newest: EventTime::MIN, records: 0 }
+        Run {
+            universes,
+            out: Vec::new(),
+            newest: EventTime::MIN,
+            records: 0,
+        }
     }
 
     fn take(&mut self, record: &FileRecord, outcome: &mut Outcome) -> anyhow::Result<()> {
         match &record.content {
-            Content::Tick { price, size, official } => {
-                let symbol = record.symbol.as_deref().context("a tick without a symbol")?;
+            Content::Tick {
+                price,
+                size,
+                official,
+            } => {
+                let symbol = record
+                    .symbol
+                    .as_deref()
+                    .context("a tick without a symbol")?;
                 let size = size.unwrap_or(0.0);
-                let tick = Tick { time: record.time, price: *price, size, seq: None, official: *official };
+                let tick = Tick {
+                    time: record.time,
+                    price: *price,
+                    size,
+                    seq: None,
+                    official: *official,
+                };
                 self.push(&SourceEvent::Tick { symbol, tick }, outcome);
             }
             Content::Raw(bytes) => match rotation_wire::input::decode(bytes) {
@@ -178,11 +221,21 @@ impl Run {
         self.sort_out(outcome);
     }
 
-    /// Nothing more comes: every session closes, and its corrections are over.
+    /// Nothing more comes: every session closes, and its corrections are over, as a replay's last heartbeat has it.
     fn end(&mut self, outcome: &mut Outcome) {
         for (plan, pipeline) in &mut self.universes {
-            let after = plan.closing_window + plan.correction_window + 86_400 * SECOND;
-            pipeline.close(self.newest.saturating_add(after), &mut self.out);
+            let mut calendars: Vec<Calendar> =
+                plan.series.iter().map(|series| series.calendar).collect();
+            calendars.sort_unstable();
+            calendars.dedup();
+            let options = HeartbeatOptions {
+                calendars,
+                lateness: plan.lateness,
+                closing_window: plan.closing_window,
+                correction_window: plan.correction_window,
+                ceiling: EventTime::MAX,
+            };
+            pipeline.close(final_time(&options, self.newest), &mut self.out);
         }
         self.sort_out(outcome);
     }
@@ -192,7 +245,9 @@ impl Run {
             match output {
                 Output::Alert(alert) => outcome.alerts.push(*alert),
                 Output::Reading(reading) => outcome.readings.push(*reading),
-                Output::Dropped { code, .. } => *outcome.dropped.entry(code.name()).or_default() += 1,
+                Output::Dropped { code, .. } => {
+                    *outcome.dropped.entry(code.name()).or_default() += 1;
+                }
                 Output::Rejected { message, .. } => outcome.faults.push(message),
                 Output::Refused { reason } => outcome.faults.push(reason),
                 Output::Accepted { .. }
@@ -214,6 +269,8 @@ fn note_close(outcome: &mut Outcome, symbol: &str, tick: &Tick) {
             _ => closes.push((date, tick.price)),
         }
     } else {
-        outcome.closes.insert(symbol.to_owned(), vec![(date, tick.price)]);
+        outcome
+            .closes
+            .insert(symbol.to_owned(), vec![(date, tick.price)]);
     }
 }

@@ -8,14 +8,19 @@ use std::process::ExitCode;
 
 /// Says when the market changes regime: ticks from Kafka in, alerts and metrics out.
 #[derive(Debug, Parser)]
-#[command(name = "rotation", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "rotation",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Examples:
   rotation demo                                          the whole path on an embedded broker, under a minute
   rotation check config/great-rotation.toml              what a configuration comes to
   rotation backtest --config rules.toml --data daily/    files to alerts, no Kafka
   rotation run --config rules.toml                       the service
 
-Exit codes: 0 fine, 1 done with reservations, 2 wrong usage or configuration, 3 Kafka failed.")]
+Exit codes: 0 fine, 1 done with reservations, 2 wrong usage or configuration, 3 Kafka failed."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -40,12 +40,19 @@ pub async fn serve(
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(Shared { metrics, health });
-    axum::serve(listener, app).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown)
+        .await
 }
 
 async fn scrape(State(shared): State<Shared>) -> impl IntoResponse {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], shared.metrics.scrape(now))
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64());
+    (
+        [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)],
+        shared.metrics.scrape(now),
+    )
 }
 
 async fn healthz(State(shared): State<Shared>) -> impl IntoResponse {

@@ -70,6 +70,15 @@ const RESERVED: &[(&str, &str)] = &[
     ("test.mock.num.brokers", "it replaces the brokers"),
 ];
 
+/// Why a property must not be set; none where it may.
+pub(crate) fn reserved(name: &str) -> Option<&'static str> {
+    let plain = name.strip_prefix("topic.").unwrap_or(name);
+    RESERVED
+        .iter()
+        .find(|(reserved, _)| *reserved == plain)
+        .map(|(_, reason)| *reason)
+}
+
 /// How to reach Kafka and under which names; the same for both stages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KafkaSettings {
@@ -131,8 +140,7 @@ impl KafkaSettings {
     /// Names the first such property.
     pub fn check(&self) -> Result<(), ReservedProperty> {
         for name in self.properties.keys() {
-            let plain = name.strip_prefix("topic.").unwrap_or(name);
-            if let Some((_, reason)) = RESERVED.iter().find(|(reserved, _)| *reserved == plain) {
+            if let Some(reason) = reserved(name) {
                 return Err(ReservedProperty {
                     name: name.clone(),
                     reason,

@@ -5,8 +5,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use rotation_engine::alert::{Alert, Severity, State};
 use rotation_engine::clock::Clock;
@@ -107,7 +107,10 @@ fn opts(doc: &MetricDoc) -> Opts {
 
 const VALID: &str = "names and labels in this file are valid and used once";
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: prometheus::Result<C>) -> C {
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: prometheus::Result<C>,
+) -> C {
     let collector = collector.expect(VALID);
     registry.register(Box::new(collector.clone())).expect(VALID);
     collector
@@ -141,7 +144,9 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let r = &registry;
-        int_gauge(r, &BUILD).with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        int_gauge(r, &BUILD)
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
         let seconds = HistogramOpts::from(opts(&COMMIT_SECONDS)).buckets(commit_buckets());
         register(r, Gauge::with_opts(opts(&START))).set(process::start_seconds());
         Metrics {
@@ -183,14 +188,23 @@ impl Metrics {
             .iter()
             .filter(|family| family.name() == HORIZON.name)
             .flat_map(|family| family.get_metric())
-            .map(|metric| (metric.get_label()[0].value().to_owned(), metric.get_gauge().get_value()))
+            .map(|metric| {
+                (
+                    metric.get_label()[0].value().to_owned(),
+                    metric.get_gauge().get_value(),
+                )
+            })
             .collect();
         for (universe, horizon) in horizons {
-            self.horizon_lag.with_label_values(&[universe.as_str()]).set(now_seconds - horizon);
+            self.horizon_lag
+                .with_label_values(&[universe.as_str()])
+                .set(now_seconds - horizon);
         }
         families = self.registry.gather();
         let mut text = Vec::new();
-        TextEncoder::new().encode(&families, &mut text).expect("writing to memory does not fail");
+        TextEncoder::new()
+            .encode(&families, &mut text)
+            .expect("writing to memory does not fail");
         String::from_utf8(text).expect("the text format is UTF-8")
     }
 
@@ -201,7 +215,8 @@ impl Metrics {
             let labels = [name, rule];
             for state in [State::Opened, State::Escalated, State::Resolved] {
                 let severity = Severity::Info.name();
-                self.alerts.with_label_values(&[name, rule, state.name(), severity]);
+                self.alerts
+                    .with_label_values(&[name, rule, state.name(), severity]);
             }
             RuleMetrics {
                 sections: self.sections.with_label_values(&labels),
@@ -217,12 +232,18 @@ impl Metrics {
                 .iter()
                 .map(|code| self.dropped.with_label_values(&[name, code.name()]))
                 .collect(),
-            dead: RejectCode::ALL.iter().map(|code| self.dead.with_label_values(&[code.name()])).collect(),
+            dead: RejectCode::ALL
+                .iter()
+                .map(|code| self.dead.with_label_values(&[code.name()]))
+                .collect(),
             rules: plan.rules.iter().map(|plan| rule(&plan.name)).collect(),
             series: plan
                 .series
                 .iter()
-                .map(|series| self.series_last.with_label_values(&[name, series.symbol.as_str()]))
+                .map(|series| {
+                    self.series_last
+                        .with_label_values(&[name, series.symbol.as_str()])
+                })
                 .collect(),
             excluded: self.excluded.with_label_values(&[name]),
             all: self.clone(),
@@ -233,7 +254,8 @@ impl Metrics {
     /// Makes the series of a universe before anything happens in it, so that the first change shows as one.
     pub fn begin(&self, plan: &UniversePlan) {
         for rule in &plan.rules {
-            self.open.with_label_values(&[plan.name.as_str(), rule.name.as_str()]);
+            self.open
+                .with_label_values(&[plan.name.as_str(), rule.name.as_str()]);
         }
         self.unknown_symbols(0);
     }
@@ -241,7 +263,8 @@ impl Metrics {
     /// Handles for one stage, resolved once.
     pub fn stage(&self, stage: &str) -> StageMetrics {
         for code in failures::labels() {
-            self.commit_failures.with_label_values(&[stage, code.as_str()]);
+            self.commit_failures
+                .with_label_values(&[stage, code.as_str()]);
         }
         StageMetrics {
             consumed: self.consumed.with_label_values(&[stage]),
@@ -256,7 +279,9 @@ impl Metrics {
 
     /// Records were passed over because no universe names their symbol.
     pub fn unknown_symbols(&self, records: u64) {
-        self.dropped.with_label_values(&["", DropCode::UnknownSymbol.name()]).inc_by(records);
+        self.dropped
+            .with_label_values(&["", DropCode::UnknownSymbol.name()])
+            .inc_by(records);
     }
 
     /// A record was put to the dead letters before any universe saw it.
@@ -301,10 +326,14 @@ impl UniverseMetrics {
             Output::Section { rule, .. } => self.rules[*rule as usize].sections.inc(),
             Output::Reading(reading) => self.reading(reading),
             Output::Alert(alert) => self.alert(alert),
-            Output::OpenEpisodes { rule, open } => self.rules[*rule as usize].open.set(i64::from(*open)),
+            Output::OpenEpisodes { rule, open } => {
+                self.rules[*rule as usize].open.set(i64::from(*open));
+            }
             Output::Horizon { time } => self.horizon(*time),
             Output::Source { excluded, .. } => self.excluded.add(if *excluded { 1 } else { -1 }),
-            Output::Refused { reason } => tracing::error!(universe = self.name, reason, "the universe stops"),
+            Output::Refused { reason } => {
+                tracing::error!(universe = self.name, reason, "the universe stops");
+            }
         }
     }
 
@@ -313,7 +342,8 @@ impl UniverseMetrics {
         for (rule, open) in self.rules.iter().zip(universe.open_episodes()) {
             rule.open.set(i64::from(open));
         }
-        self.excluded.set(i64::try_from(universe.sources_excluded()).unwrap_or(i64::MAX));
+        self.excluded
+            .set(i64::try_from(universe.sources_excluded()).unwrap_or(i64::MAX));
         if universe.horizon() > EventTime::MIN {
             self.horizon(universe.horizon());
         }
@@ -332,7 +362,10 @@ impl UniverseMetrics {
     }
 
     fn horizon(&self, time: EventTime) {
-        self.all.horizon.with_label_values(&[self.name.as_str()]).set(seconds(time));
+        self.all
+            .horizon
+            .with_label_values(&[self.name.as_str()])
+            .set(seconds(time));
     }
 
     fn log(&self, record: &LogRecord) {
@@ -342,7 +375,10 @@ impl UniverseMetrics {
                     Clock::Session => "session".to_owned(),
                     other => other.to_string(),
                 };
-                self.all.bars.with_label_values(&[self.name.as_str(), clock.as_str()]).inc();
+                self.all
+                    .bars
+                    .with_label_values(&[self.name.as_str(), clock.as_str()])
+                    .inc();
                 self.series[bar.series.index()].set(bar.close);
             }
             LogBody::Tick(tick) => self.series[tick.series.index()].set(tick.price),
@@ -350,7 +386,10 @@ impl UniverseMetrics {
                 if let Progress::At(time) = horizon.progress {
                     let partition = record.source.to_string();
                     let labels = [self.name.as_str(), partition.as_str()];
-                    self.all.source_horizon.with_label_values(&labels).set(seconds(time));
+                    self.all
+                        .source_horizon
+                        .with_label_values(&labels)
+                        .set(seconds(time));
                 }
             }
             LogBody::Split(_) => {}
@@ -365,7 +404,12 @@ impl UniverseMetrics {
     }
 
     fn alert(&self, alert: &Alert) {
-        let labels = [self.name.as_str(), alert.rule.as_str(), alert.state.name(), alert.severity.name()];
+        let labels = [
+            self.name.as_str(),
+            alert.rule.as_str(),
+            alert.state.name(),
+            alert.severity.name(),
+        ];
         self.all.alerts.with_label_values(&labels).inc();
     }
 }
@@ -390,13 +434,18 @@ impl StageMetrics {
 
     /// The assignment changed, and is of so many partitions now.
     pub fn rebalanced(&self, event: &str, assigned: usize) {
-        self.all.rebalances.with_label_values(&[self.name.as_str(), event]).inc();
-        self.assigned.set(i64::try_from(assigned).unwrap_or(i64::MAX));
+        self.all
+            .rebalances
+            .with_label_values(&[self.name.as_str(), event])
+            .inc();
+        self.assigned
+            .set(i64::try_from(assigned).unwrap_or(i64::MAX));
     }
 
     /// The process holds so many partitions.
     pub fn assigned(&self, partitions: usize) {
-        self.assigned.set(i64::try_from(partitions).unwrap_or(i64::MAX));
+        self.assigned
+            .set(i64::try_from(partitions).unwrap_or(i64::MAX));
     }
 
     /// A task's state was restored.
@@ -414,7 +463,10 @@ impl StageMetrics {
     pub fn commit_failed(&self, code: &str) {
         let known = failures::labels().any(|known| known == code);
         let code = if known { code } else { failures::OTHER };
-        self.all.commit_failures.with_label_values(&[self.name.as_str(), code]).inc();
+        self.all
+            .commit_failures
+            .with_label_values(&[self.name.as_str(), code])
+            .inc();
     }
 
     /// How far a task is behind.
@@ -428,7 +480,10 @@ impl StageMetrics {
     /// Records are gone.
     pub fn lost(&self, partition: i32, records: i64) {
         let partition = partition.to_string();
-        let lost = self.all.lost.with_label_values(&[self.name.as_str(), partition.as_str()]);
+        let lost = self
+            .all
+            .lost
+            .with_label_values(&[self.name.as_str(), partition.as_str()]);
         lost.inc_by(u64::try_from(records).unwrap_or(0));
     }
 }

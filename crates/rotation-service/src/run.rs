@@ -7,10 +7,12 @@ use crate::config::Config;
 use crate::http::{self, Health};
 use crate::kafka::{KafkaSettings, topics};
 use crate::metrics::{Metrics, StageMetrics};
-use crate::stage::{self, Liveness, RebalanceKind, StageError, StageFact, StageSettings, StateMode, StopSignal};
+use crate::stage::{
+    self, Liveness, RebalanceKind, StageError, StageFact, StageSettings, StateMode, StopSignal,
+};
 use crate::tasks::DeadLetters;
 use crate::tasks::sampler::{self, SamplerTask};
-use crate::tasks::universe::{self, Cited, UniverseTask};
+use crate::tasks::universe::{self, Cited, Refuse, UniverseTask};
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -55,19 +57,31 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     logs::start(args.log_format)?;
     let mut config = Config::load(&args.config)?;
     args.apply(&mut config);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let stop: StopSignal = Arc::new(AtomicBool::new(false));
     runtime.spawn(stop_on_signal(stop.clone()));
     let listen = config.http.listen;
     let listener = runtime
         .block_on(TcpListener::bind(listen))
-        .with_context(|| format!("cannot listen on {listen} (another process? choose another with --listen)"))?;
+        .with_context(|| {
+            format!("cannot listen on {listen} (another process? choose another with --listen)")
+        })?;
     if let Some(partitions) = args.create_topics {
         let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
         let created = topics::create_topics(&settings, partitions, args.replication)?;
         tracing::info!(topics = created.join(", "), "created topics");
     }
-    serve(&config, &args.options(), runtime.handle(), listener, &Metrics::new(), &stop)?;
+    serve(
+        &config,
+        &args.options(),
+        runtime.handle(),
+        listener,
+        &Metrics::new(),
+        &stop,
+    )?;
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(ExitCode::SUCCESS)
 }
@@ -89,11 +103,18 @@ pub fn serve(
     let stages = Stages::prepare(config, options, kafka, metrics, stop)?;
     let health = Arc::new(stages.health());
     let http_stop = stop.clone();
-    let http = runtime.spawn(http::serve(listener, metrics.clone(), health, wait_for(http_stop)));
+    let http = runtime.spawn(http::serve(
+        listener,
+        metrics.clone(),
+        health,
+        wait_for(http_stop),
+    ));
     tracing::info!(%address, instance = options.instance, "rotation runs");
     let result = stages.run(stop);
     stop.store(true, Ordering::SeqCst);
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(2), http).await }).ok();
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(2), http).await })
+        .ok();
     if result.is_ok() {
         tracing::info!("stopped, everything committed");
     }
@@ -102,7 +123,12 @@ pub fn serve(
 
 /// The stages of this process, ready to run.
 struct Stages {
-    stages: Vec<(StageSettings, stage::TaskFactory, StageMetrics, Arc<Liveness>)>,
+    stages: Vec<(
+        StageSettings,
+        stage::TaskFactory,
+        StageMetrics,
+        Arc<Liveness>,
+    )>,
     refused: Arc<Mutex<Option<String>>>,
 }
 
@@ -126,66 +152,129 @@ impl Stages {
                 tracing::info!(protection = %found.skew_protection(), "event times are bounded");
                 (found.partitions(&names.ticks), found.dead_letter_bytes)
             }
-            StateMode::Ephemeral => {
-                (topics::count_partitions(&kafka, &names.ticks)?, topics::RECORD_BYTES_DEFAULT)
-            }
+            StateMode::Ephemeral => (
+                topics::count_partitions(&kafka, &names.ticks)?,
+                topics::RECORD_BYTES_DEFAULT,
+            ),
+        };
+        let mut add = |settings: StageSettings, factory| {
+            let stage_metrics = metrics.stage(&settings.name);
+            stages.push((
+                options.apply(settings),
+                factory,
+                stage_metrics,
+                Arc::default(),
+            ));
         };
         if options.stages.samples() {
             let outputs = vec![names.bars.clone(), names.dead_letters.clone()];
-            let mut settings = StageSettings::new(kafka.clone(), "sampler", 0, &names.ticks, outputs);
+            let mut settings =
+                StageSettings::new(kafka.clone(), "sampler", 0, &names.ticks, outputs);
             settings.idle_after = Some(options.idle_after);
-            let (plans, all) = (config.universes.clone(), metrics.clone());
             let letters = DeadLetters::new(&names.ticks, sampler::DEAD_LETTERS, letter_bytes);
-            let factory: stage::TaskFactory = Box::new(move |partition| {
-                Box::new(SamplerTask::new(partition, partitions, &plans, letters.clone(), &all))
-            });
-            stages.push((options.apply(settings), factory, metrics.stage("sampler"), Arc::default()));
+            add(settings, samplers(config, partitions, letters, metrics));
         }
         if options.stages.decides() {
             let outputs = vec![names.alerts.clone(), names.dead_letters.clone()];
-            let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
-            let (plans, all) = (config.universes.clone(), metrics.clone());
-            let cited = Cited { ticks: names.ticks.clone(), bars: names.bars.clone() };
             let letters = DeadLetters::new(&names.bars, universe::DEAD_LETTERS, letter_bytes);
-            let (refusal, stop) = (refused.clone(), stop.clone());
-            let factory: stage::TaskFactory = Box::new(move |_| {
-                let (refusal, stop) = (refusal.clone(), stop.clone());
-                let refuse = Arc::new(move |reason| {
-                    refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
-                    stop.store(true, Ordering::SeqCst);
-                });
-                Box::new(UniverseTask::new(&plans, cited.clone(), letters.clone(), &all, refuse))
-            });
-            stages.push((options.apply(settings), factory, metrics.stage("universe"), Arc::default()));
+            let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
+            let (ticks, bars) = (names.ticks, names.bars);
+            let refuse = refusal(refused.clone(), stop.clone());
+            add(
+                settings,
+                universes(config, Cited { ticks, bars }, letters, metrics, refuse),
+            );
         }
         Ok(Stages { stages, refused })
     }
 
     fn health(&self) -> StagesHealth {
-        StagesHealth(self.stages.iter().map(|(settings, _, _, live)| (settings.name.clone(), live.clone())).collect())
+        StagesHealth(
+            self.stages
+                .iter()
+                .map(|(settings, _, _, live)| (settings.name.clone(), live.clone()))
+                .collect(),
+        )
     }
 
     /// One thread a stage; the first that fails stops the others.
     fn run(self, stop: &StopSignal) -> anyhow::Result<()> {
         let results: Vec<Result<(), StageError>> = std::thread::scope(|scope| {
-            let run = |(settings, factory, metrics, liveness): (StageSettings, _, StageMetrics, Arc<Liveness>)| {
+            let run = |(settings, factory, metrics, liveness): (
+                StageSettings,
+                _,
+                StageMetrics,
+                Arc<Liveness>,
+            )| {
                 let live = liveness.clone();
-                let observer: stage::StageObserver = Arc::new(move |fact| observe(&metrics, &live, fact));
+                let observer: stage::StageObserver =
+                    Arc::new(move |fact| observe(&metrics, &live, fact));
                 let result = stage::run(&settings, factory, observer, liveness, stop);
                 stop.store(true, Ordering::SeqCst);
                 result
             };
-            let threads: Vec<_> = self.stages.into_iter().map(|stage| scope.spawn(move || run(stage))).collect();
+            let threads: Vec<_> = self
+                .stages
+                .into_iter()
+                .map(|stage| scope.spawn(move || run(stage)))
+                .collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join();
             let joined = threads.into_iter().map(join);
-            joined.map(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            joined
+                .map(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
-        if let Some(reason) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(reason) = self
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             anyhow::bail!(reason);
         }
         results.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(())
     }
+}
+
+/// Makes the sampler stage's tasks.
+fn samplers(
+    config: &Config,
+    partitions: i32,
+    letters: DeadLetters,
+    metrics: &Metrics,
+) -> stage::TaskFactory {
+    let (plans, metrics) = (config.universes.clone(), metrics.clone());
+    Box::new(move |partition| {
+        let letters = letters.clone();
+        Box::new(SamplerTask::new(
+            partition, partitions, &plans, letters, &metrics,
+        ))
+    })
+}
+
+/// Makes the universe stage's tasks.
+fn universes(
+    config: &Config,
+    cited: Cited,
+    letters: DeadLetters,
+    metrics: &Metrics,
+    refuse: Refuse,
+) -> stage::TaskFactory {
+    let (plans, metrics) = (config.universes.clone(), metrics.clone());
+    Box::new(move |_| {
+        let (cited, letters, refuse) = (cited.clone(), letters.clone(), refuse.clone());
+        Box::new(UniverseTask::new(&plans, cited, letters, &metrics, refuse))
+    })
+}
+
+/// Keeps the first reason why a universe goes no further, and stops the process.
+fn refusal(reason_kept: Arc<Mutex<Option<String>>>, stop: StopSignal) -> Refuse {
+    Arc::new(move |reason| {
+        let mut kept = reason_kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get_or_insert(reason);
+        stop.store(true, Ordering::SeqCst);
+    })
 }
 
 impl Options {
@@ -202,7 +291,10 @@ impl Options {
 fn observe(metrics: &StageMetrics, liveness: &Liveness, fact: &StageFact) {
     match fact {
         StageFact::Consumed { records } => metrics.consumed(*records),
-        StageFact::Rebalanced { kind, partitions: _ } => {
+        StageFact::Rebalanced {
+            kind,
+            partitions: _,
+        } => {
             let event = match kind {
                 RebalanceKind::Assigned => "assigned",
                 RebalanceKind::Revoked => "revoked",
@@ -233,7 +325,11 @@ impl Health for StagesHealth {
         let (name, live) = self.0.iter().find(|(_, live)| !live.ready())?;
         Some(match live.joined() {
             false => format!("stage {name} waits for its group"),
-            true => format!("stage {name} restores {} of {} tasks", live.restoring(), live.assigned()),
+            true => format!(
+                "stage {name} restores {} of {} tasks",
+                live.restoring(),
+                live.assigned()
+            ),
         })
     }
 }
@@ -246,7 +342,8 @@ async fn wait_for(stop: StopSignal) {
 
 async fn stop_on_signal(stop: StopSignal) {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("the process may listen for SIGTERM");
+    let mut terminate =
+        signal(SignalKind::terminate()).expect("the process may listen for SIGTERM");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

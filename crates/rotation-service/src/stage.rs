@@ -15,11 +15,10 @@
 //!
 //! - [`task`]: what a task is, what it sees and what it may put out
 //! - [`settings`]: how a stage is set up; [`observe`]: what it tells about itself
-//! - [`state_log`]: the bytes of heads and snapshots
+//! - [`rotation_wire::state`]: the bytes of heads and snapshots
 
 pub mod observe;
 pub mod settings;
-pub mod state_log;
 pub mod task;
 
 mod batch;

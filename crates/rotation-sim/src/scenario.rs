@@ -2,9 +2,9 @@
 //!
 //! The figures of the story are prescribed (see `scenario/story.rs`) and hold for every seed; the ways from close to
 //! close are Brownian bridges, and the panel around the story moves by chance. Within a session each series has one
-//! tick a minute, and its official closing print at the session's close. Heartbeats follow each close, because what
-//! ends a session in a live market, the silence after it, does not show in a feed that runs many times faster. A session of
-//! the history has two ticks a series: the last trade, a minute before the close and at its price, and the close.
+//! tick a minute, and its official closing print at the session's close; a session of the history has the last trade, a
+//! minute before the close and at its price, and the close. Heartbeats follow each close, because what ends a session
+//! in a live market, the silence after it, does not show in a feed that runs many times faster.
 
 use crate::event::Event;
 use jiff::civil::Date;

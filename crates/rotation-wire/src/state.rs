@@ -1,218 +1,236 @@
-//! Heads and snapshots on the compacted state topic, as CBOR (RFC 8949).
+//! The bytes of the state topic: one head and some snapshot parts per task.
 //!
 //! | key | value |
 //! | --- | --- |
-//! | `<stage>/<partition>/head` | a [`Head`]: where the task was at its last commit |
-//! | `<stage>/<partition>/part/<part>/<chunk>` | a piece of a snapshot, no larger than [`CHUNK_BYTES`] |
+//! | `{stage}/{partition}/head` | JSON [`Head`] |
+//! | `{stage}/{partition}/part/{name}/{chunk}` | snapshot id (8 bytes, big endian), then the bytes of the chunk |
 //!
-//! A task is restored from the newest snapshot of which every piece is there, and the input from
-//! there to the head. Keys stay the same from snapshot to snapshot, so that compaction drops what is
-//! superseded; each piece therefore says of which snapshot it is, and how many make the whole.
-//! Every value says the version of its form, so that a program meeting one from its future stops
-//! with a clear message instead of going on from half a state. Doubles are kept exactly.
+//! The topic is compacted, so keys stay the same from snapshot to snapshot; a part of an older snapshot that the newer
+//! one lacks gets a tombstone. A snapshot is whole when as many chunks carry its id as the head says.
 
-use rotation_engine::time::EventTime;
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
-mod chunk;
+/// Largest chunk of a part: well under the default message limit of a broker, 1 MB.
+const CHUNK_BYTES: usize = 512 << 10;
 
-pub use chunk::{Whole, assemble, encode_snapshot};
-
-/// The version of the form of heads and snapshots.
-pub const VERSION: u16 = 1;
-
-/// The most bytes of state in one record.
-pub const CHUNK_BYTES: usize = 256 * 1024;
-
-/// A task: one input partition of a stage.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TaskName {
-    /// The stage, such as `sampler`; without slashes.
-    pub stage: String,
-    /// The partition of the stage's input topic.
-    pub partition: u32,
-}
-
-impl fmt::Display for TaskName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.stage, self.partition)
-    }
-}
-
-impl TaskName {
-    /// The key of the task's head.
-    pub fn head_key(&self) -> String {
-        format!("{self}/head")
-    }
-
-    /// The key of a piece of the task's snapshots.
-    pub fn chunk_key(&self, part: &str, chunk: u32) -> String {
-        format!("{self}/part/{part}/{chunk}")
-    }
-
-    /// The task that a key on the state topic belongs to; none for keys of another make.
-    pub fn of_key(key: &[u8]) -> Option<TaskName> {
-        let mut fields = std::str::from_utf8(key).ok()?.splitn(3, '/');
-        let (stage, partition, _) = (fields.next()?, fields.next()?, fields.next()?);
-        let name = TaskName {
-            stage: stage.to_owned(),
-            partition: partition.parse().ok()?,
-        };
-        (!stage.is_empty() && name.partition.to_string() == partition).then_some(name)
-    }
-}
-
-/// Names a snapshot of a task. Ordered: the newest is the greatest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SnapshotId {
-    /// Counts the task's snapshots; two of them may stand at one offset, with an idle decision between.
-    pub sequence: u64,
-    /// The next input offset when it was taken.
+/// Where a task is, as of a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Version of this encoding, 1.
+    pub version: u32,
+    /// Next input offset.
     pub offset: i64,
+    /// Stamp of the last record, in milliseconds since 1970 UTC.
+    pub timestamp: Option<i64>,
+    /// Number of the commit; also the metadata of the offset committed to the group with it.
+    pub commit: u64,
+    /// The newest snapshot.
+    pub snapshot: Option<SnapshotRef>,
+    /// Decisions since the snapshot, in their order.
+    pub decisions: Vec<Decision>,
 }
 
-impl SnapshotId {
-    /// The snapshot that follows `previous`, taken when `offset` was the next to read.
-    pub fn after(previous: Option<SnapshotId>, offset: i64) -> SnapshotId {
-        let sequence = previous.map_or(0, |previous| previous.sequence + 1);
-        SnapshotId { sequence, offset }
+/// Names a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotRef {
+    /// Grows from snapshot to snapshot of a task.
+    pub id: u64,
+    /// Next input offset of the task when it was taken.
+    pub offset: i64,
+    /// Number of chunks.
+    pub chunks: usize,
+}
+
+/// What the stage decided by the clock, and where; replayed like a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Next input offset of the task when it was made.
+    pub at: i64,
+    /// What was decided.
+    pub kind: DecisionKind,
+}
+
+/// What can be decided by the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// The partition is idle.
+    Idle {
+        /// Wall clock at the decision, in milliseconds since 1970 UTC.
+        now: i64,
+        /// Stamp of the last record, in milliseconds since 1970 UTC.
+        last: i64,
+    },
+    /// The partition never had a record.
+    Empty,
+}
+
+/// Parts of a snapshot by name.
+pub type Parts = Vec<(String, Vec<u8>)>;
+
+/// Key of a task's head.
+#[must_use]
+pub fn head_key(stage: &str, partition: i32) -> String {
+    format!("{stage}/{partition}/head")
+}
+
+/// Value of a task's head.
+#[must_use]
+pub fn encode_head(head: &Head) -> Vec<u8> {
+    serde_json::to_vec(head).expect("a head has neither maps nor floats, so it has a JSON form")
+}
+
+/// Keys and values of a snapshot's chunks.
+#[must_use]
+pub fn encode_parts(
+    stage: &str,
+    partition: i32,
+    id: u64,
+    parts: &[(String, Vec<u8>)],
+) -> Vec<(String, Vec<u8>)> {
+    let mut chunks = Vec::with_capacity(parts.len());
+    for (name, bytes) in parts {
+        let pieces = bytes.len().div_ceil(CHUNK_BYTES).max(1);
+        for piece in 0..pieces {
+            let from = piece * CHUNK_BYTES;
+            let to = bytes.len().min(from + CHUNK_BYTES);
+            let mut value = Vec::with_capacity(8 + to - from);
+            value.extend_from_slice(&id.to_be_bytes());
+            value.extend_from_slice(&bytes[from..to]);
+            chunks.push((format!("{stage}/{partition}/part/{name}/{piece}"), value));
+        }
     }
+    chunks
 }
 
-/// Where a task was at a commit; `extra` is what its stage adds.
+/// State of one task, gathered from the records of the state topic in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    head: Option<Vec<u8>>,
+    /// Chunks by part name and number.
+    chunks: BTreeMap<(String, usize), Vec<u8>>,
+}
+
+/// What a restart needs to know about a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head<E = ()> {
-    /// The next input offset.
-    pub offset: i64,
-    /// The newest snapshot; none before the first.
-    pub snapshot: Option<SnapshotId>,
-    /// Idleness decided since that snapshot, in order: the next input offset then, and the time until
-    /// which the partition was taken to have nothing.
-    pub idle: Vec<(i64, EventTime)>,
-    /// What the stage adds.
-    pub extra: E,
+pub struct Assembled {
+    /// The head.
+    pub head: Head,
+    /// The newest snapshot's parts.
+    pub parts: Option<Parts>,
+    /// Keys of all chunks there are.
+    pub keys: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct HeadForm<S, I, E> {
-    version: u16,
-    offset: i64,
-    snapshot: S,
-    idle: I,
-    extra: E,
+/// Which task of a stage a key belongs to.
+#[must_use]
+pub fn partition_of(stage: &str, key: &[u8]) -> Option<i32> {
+    let rest = std::str::from_utf8(key).ok()?.strip_prefix(stage)?;
+    let (partition, _) = rest.strip_prefix('/')?.split_once('/')?;
+    partition.parse().ok()
 }
 
-impl<E: Serialize> Head<E> {
-    /// The head's value.
+impl Gathered {
+    /// Takes a record whose key belongs to this task; the newest record of a key holds.
+    pub fn take(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let Ok(key) = std::str::from_utf8(key) else {
+            return;
+        };
+        let mut fields = key.splitn(3, '/').skip(2);
+        let Some(field) = fields.next() else { return };
+        if field == "head" {
+            self.head = value.map(<[u8]>::to_vec);
+            return;
+        }
+        let Some((name, chunk)) = field
+            .strip_prefix("part/")
+            .and_then(|part| part.rsplit_once('/'))
+        else {
+            return;
+        };
+        let Ok(chunk) = chunk.parse() else { return };
+        match value {
+            Some(value) => self.chunks.insert((name.to_owned(), chunk), value.to_vec()),
+            None => self.chunks.remove(&(name.to_owned(), chunk)),
+        };
+    }
+
+    /// The head and the newest whole snapshot; `None` where there is no head.
     ///
     /// # Errors
-    /// What `extra`'s own serialization reports.
-    pub fn encode(&self) -> Result<Vec<u8>, StateError> {
-        to_cbor(
-            "head",
-            &HeadForm {
-                version: VERSION,
-                offset: self.offset,
-                snapshot: self.snapshot,
-                idle: &self.idle,
-                extra: &self.extra,
-            },
-        )
+    ///
+    /// When the head cannot be read or its snapshot is not whole.
+    pub fn assemble(&self, stage: &str, partition: i32) -> Result<Option<Assembled>, String> {
+        let Some(head) = &self.head else {
+            return Ok(None);
+        };
+        let head: Head = serde_json::from_slice(head)
+            .map_err(|error| format!("the head in the state topic cannot be read: {error}"))?;
+        if head.version != 1 {
+            return Err(format!(
+                "the head in the state topic has version {}, expected 1",
+                head.version
+            ));
+        }
+        let parts = head
+            .snapshot
+            .map(|snapshot| self.whole(snapshot))
+            .transpose()?;
+        let keys = self
+            .chunks
+            .keys()
+            .map(|(name, chunk)| format!("{stage}/{partition}/part/{name}/{chunk}"))
+            .collect();
+        Ok(Some(Assembled { head, parts, keys }))
+    }
+
+    fn whole(&self, snapshot: SnapshotRef) -> Result<Parts, String> {
+        let mut parts: Parts = Vec::new();
+        let mut found = 0;
+        for ((name, _), value) in &self.chunks {
+            let Some((id, bytes)) = value.split_first_chunk::<8>() else {
+                continue;
+            };
+            if u64::from_be_bytes(*id) != snapshot.id {
+                continue;
+            }
+            found += 1;
+            match parts.last_mut() {
+                Some((last, whole)) if last == name => whole.extend_from_slice(bytes),
+                _ => parts.push((name.clone(), bytes.to_vec())),
+            }
+        }
+        if found != snapshot.chunks {
+            return Err(format!(
+                "snapshot {} has {found} chunks in the state topic, expected {}",
+                snapshot.id, snapshot.chunks
+            ));
+        }
+        Ok(parts)
     }
 }
 
-impl<E: DeserializeOwned> Head<E> {
-    /// Reads a head.
-    ///
-    /// # Errors
-    /// Bytes that are no head, or one of another version.
-    pub fn decode(bytes: &[u8]) -> Result<Self, StateError> {
-        check_version("head", bytes)?;
-        let form: HeadForm<Option<SnapshotId>, Vec<(i64, EventTime)>, E> =
-            from_cbor("head", bytes)?;
-        Ok(Head {
-            offset: form.offset,
-            snapshot: form.snapshot,
-            idle: form.idle,
-            extra: form.extra,
-        })
-    }
-}
-
-/// The state of one part, as bytes for [`encode_snapshot`].
+/// The state of one part: CBOR, which names its fields and keeps every bit of a number.
 ///
-/// # Errors
-/// What the value's own serialization reports.
-pub fn encode_part<T: Serialize>(value: &T) -> Result<Vec<u8>, StateError> {
-    to_cbor("part", value)
-}
-
-/// Reads the state of one part of a [`Whole`].
-///
-/// # Errors
-/// Bytes that are no such value.
-pub fn decode_part<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
-    from_cbor("part", bytes)
-}
-
-/// Why state cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// A value of another version of the program.
-    #[error("{what} version {found}, this program reads {VERSION}")]
-    Version {
-        /// Head or snapshot.
-        what: &'static str,
-        /// The version that it has.
-        found: u16,
-    },
-    /// A value that has no CBOR form.
-    #[error("{what} of a task's state cannot be written: {reason}")]
-    Unwritable {
-        /// What was to be written.
-        what: &'static str,
-        /// Why it cannot be.
-        reason: String,
-    },
-    /// Bytes that are not the value expected.
-    #[error("{what} of a task's state cannot be read: {reason}")]
-    Unreadable {
-        /// What was to be read.
-        what: &'static str,
-        /// Why it cannot be.
-        reason: String,
-    },
-    /// A piece of a snapshot under another key than its own.
-    #[error("state topic, key \"{key}\": expected the piece of that name, found \"{found}\"")]
-    Misplaced {
-        /// The key.
-        key: String,
-        /// The key that belongs to the value.
-        found: String,
-    },
-    /// Pieces of two tasks where those of one were expected.
-    #[error("expected the state of one task, found that of {one} and {other}")]
-    Mixed {
-        /// One task.
-        one: TaskName,
-        /// The other.
-        other: TaskName,
-    },
-}
-
-fn to_cbor<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, StateError> {
+/// # Panics
+/// When the value has no CBOR form, which states have.
+pub fn encode_part<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
-    ciborium::into_writer(value, &mut bytes).map_err(|error| StateError::Unwritable {
-        what,
-        reason: error.to_string(),
-    })?;
-    Ok(bytes)
+    ciborium::into_writer(value, &mut bytes)
+        .expect("states are plain values, and memory takes them");
+    bytes
 }
 
-fn from_cbor<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StateError> {
-    let unreadable = |reason: String| StateError::Unreadable { what, reason };
+/// Reads the state of one part.
+///
+/// # Errors
+/// Bytes that are no such value: which part, and why.
+pub fn decode_part<T: DeserializeOwned>(part: &str, bytes: &[u8]) -> Result<T, String> {
+    let unreadable =
+        |reason: String| format!("cannot read part \"{part}\" of a snapshot: {reason}");
     let mut rest = bytes;
     let value = ciborium::from_reader(&mut rest).map_err(|error| unreadable(error.to_string()))?;
     if rest.is_empty() {
@@ -222,17 +240,101 @@ fn from_cbor<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T,
     }
 }
 
-/// Looks at the version before anything else, because another version may have other fields.
-fn check_version(what: &'static str, bytes: &[u8]) -> Result<(), StateError> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u16,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(id: u64, chunks: usize) -> Head {
+        Head {
+            version: 1,
+            offset: 12,
+            timestamp: Some(5),
+            commit: 3,
+            snapshot: Some(SnapshotRef {
+                id,
+                offset: 10,
+                chunks,
+            }),
+            decisions: vec![
+                Decision {
+                    at: 11,
+                    kind: DecisionKind::Idle { now: 9, last: 5 },
+                },
+                Decision {
+                    at: 12,
+                    kind: DecisionKind::Empty,
+                },
+            ],
+        }
     }
-    match from_cbor(what, bytes)? {
-        Versioned { version: VERSION } => Ok(()),
-        Versioned { version: found } => Err(StateError::Version { what, found }),
+
+    fn gather(chunks: &[(String, Vec<u8>)], head: &Head) -> Gathered {
+        let mut gathered = Gathered::default();
+        for (key, value) in chunks {
+            assert_eq!(partition_of("s", key.as_bytes()), Some(7));
+            gathered.take(key.as_bytes(), Some(value));
+        }
+        gathered.take(head_key("s", 7).as_bytes(), Some(&encode_head(head)));
+        gathered
+    }
+
+    #[test]
+    fn parts_come_back_whole_however_large() {
+        let parts = vec![
+            ("a/b".to_owned(), vec![1; 3 * CHUNK_BYTES + 1]),
+            ("empty".to_owned(), Vec::new()),
+            ("exact".to_owned(), vec![2; CHUNK_BYTES]),
+        ];
+        let chunks = encode_parts("s", 7, 4, &parts);
+        assert_eq!(chunks.len(), 6);
+        let head = head(4, 6);
+        let assembled = gather(&chunks, &head).assemble("s", 7).unwrap().unwrap();
+        assert_eq!(assembled.head, head);
+        assert_eq!(assembled.parts, Some(parts));
+        assert_eq!(assembled.keys.len(), 6);
+    }
+
+    #[test]
+    fn chunks_in_the_tens_stay_in_order() {
+        let bytes: Vec<u8> = (0..12 * CHUNK_BYTES)
+            .map(|at| (at / CHUNK_BYTES) as u8)
+            .collect();
+        let parts = vec![("p".to_owned(), bytes)];
+        let gathered = gather(&encode_parts("s", 7, 1, &parts), &head(1, 12));
+        assert_eq!(
+            gathered.assemble("s", 7).unwrap().unwrap().parts,
+            Some(parts)
+        );
+    }
+
+    #[test]
+    fn a_part_of_an_older_snapshot_is_left_out_and_a_missing_chunk_is_an_error() {
+        let old = encode_parts("s", 7, 1, &[("gone".to_owned(), vec![1])]);
+        let new = encode_parts("s", 7, 2, &[("kept".to_owned(), vec![2])]);
+        let both: Vec<_> = old.into_iter().chain(new).collect();
+        let whole = gather(&both, &head(2, 1))
+            .assemble("s", 7)
+            .unwrap()
+            .unwrap();
+        assert_eq!(whole.parts, Some(vec![("kept".to_owned(), vec![2])]));
+        let missing = gather(&both, &head(2, 2)).assemble("s", 7).unwrap_err();
+        assert!(
+            missing.contains("1 chunks") && missing.contains("expected 2"),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn keys_of_other_stages_are_not_ours() {
+        for (key, expected) in [
+            ("s/3/head", Some(3)),
+            ("s/12/part/x/0", Some(12)),
+            ("stage/3/head", None),
+            ("t/3/head", None),
+            ("s/x/head", None),
+            ("s", None),
+        ] {
+            assert_eq!(partition_of("s", key.as_bytes()), expected, "{key}");
+        }
     }
 }
-
-#[cfg(test)]
-mod tests;

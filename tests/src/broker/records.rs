@@ -117,8 +117,10 @@ impl Broker {
     ///
     /// When the topic is unknown or the broker does not answer.
     pub fn ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>> {
-        let consumer: BaseConsumer =
-            self.config().set("isolation.level", "read_uncommitted").create()?;
+        let consumer: BaseConsumer = self
+            .config()
+            .set("isolation.level", "read_uncommitted")
+            .create()?;
         ends(&consumer, topic, &self.partitions(topic)?)
     }
 

@@ -161,7 +161,6 @@ fn licences() -> Vec<(String, String)> {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
-            "--offline",
             "--locked",
             "--format-version",
             "1",

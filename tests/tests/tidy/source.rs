@@ -27,10 +27,13 @@ fn files_of_code_are_not_too_long() {
 fn lines_of_code_are_not_too_wide() {
     let mut faults = Vec::new();
     for (path, text) in files(".rs") {
+        // Whether a text goes on in the next line.
+        let mut goes_on = false;
         for (number, line) in (1..).zip(text.lines()) {
             let width = line.chars().count();
+            let was_going_on = std::mem::replace(&mut goes_on, line.ends_with('\\'));
             // A text or an address cannot always be broken.
-            let is_unbroken = line.contains('"') || line.contains("://");
+            let is_unbroken = was_going_on || goes_on || line.contains('"') || line.contains("://");
             if width > WIDTH_MAX && !is_unbroken {
                 faults.push(format!(
                     "{path}:{number}: {width} characters, at most {WIDTH_MAX}"

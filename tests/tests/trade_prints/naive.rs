@@ -112,7 +112,8 @@ pub(crate) struct Counts {
     pub(crate) duplicate: u64,
 }
 
-/// Bars and counts of prints in their order of arrival. A partition's horizon is its newest print less the lateness; with
+/// Bars and counts of prints in their order of arrival. A partition's horizon is its newest print less the lateness;
+/// with
 /// `heartbeats`, what a replay says when the first print is past the session's end by the lateness ends the session for
 /// all partitions.
 pub(crate) fn naive(

@@ -16,7 +16,8 @@ pub(super) struct Sources {
     horizon: EventTime,
     /// When the log was last searched for sources that trail it.
     searched: Option<EventTime>,
-    /// Why the universe went no further, once it was said.
+    /// Whether it was said why the universe goes no further; said again after a restart.
+    #[serde(skip)]
     refused: bool,
 }
 

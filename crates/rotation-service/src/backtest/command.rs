@@ -54,14 +54,33 @@ pub struct Args {
 /// A wrong configuration, no data, or a file that cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
-    let detail = if args.readings.is_some() { ReadingDetail::Evidence } else { ReadingDetail::None };
-    let request = Request { config: &config, data: &args.data, from: args.from, to: args.to, detail };
+    let detail = if args.readings.is_some() {
+        ReadingDetail::Evidence
+    } else {
+        ReadingDetail::None
+    };
+    let request = Request {
+        config: &config,
+        data: &args.data,
+        from: args.from,
+        to: args.to,
+        detail,
+    };
     let outcome = backtest(&request)?;
     if let Some(path) = &args.alerts {
-        write_lines(path, outcome.alerts.iter().map(|alert| AlertEvent::from(alert.clone()).encode()))?;
+        write_lines(
+            path,
+            outcome
+                .alerts
+                .iter()
+                .map(|alert| AlertEvent::from(alert.clone()).encode()),
+        )?;
     }
     if let Some(path) = &args.readings {
-        let lines = outcome.readings.iter().map(|reading| serde_json::to_vec(reading).unwrap_or_default());
+        let lines = outcome
+            .readings
+            .iter()
+            .map(|reading| serde_json::to_vec(reading).unwrap_or_default());
         write_lines(path, lines)?;
     }
     if let Some(path) = &args.report {
@@ -70,7 +89,11 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         std::fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
     print(args, &outcome, out)?;
-    Ok(if outcome.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome.faults.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn write_lines(path: &Path, lines: impl Iterator<Item = Vec<u8>>) -> anyhow::Result<()> {
@@ -105,5 +128,10 @@ fn print(args: &Args, outcome: &Outcome, out: &mut dyn Write) -> std::io::Result
         writeln!(out, "dropped: {count} {code}")?;
     }
     let seconds = outcome.took.as_secs_f64();
-    writeln!(out, "{} ticks, {} alert events in {seconds:.3} s", outcome.ticks, outcome.alerts.len())
+    writeln!(
+        out,
+        "{} ticks, {} alert events in {seconds:.3} s",
+        outcome.ticks,
+        outcome.alerts.len()
+    )
 }

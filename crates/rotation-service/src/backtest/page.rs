@@ -26,8 +26,17 @@ fn series(config: &Config, outcome: &Outcome) -> Vec<SeriesLine> {
     let plans = config.universes.iter().flat_map(|plan| &plan.series);
     let lines = plans.filter_map(|plan| {
         let points = outcome.closes.get(&plan.symbol)?.clone();
-        let unit = if plan.unit == Unit::Percent { "percent" } else { "" };
-        Some(SeriesLine { name: plan.symbol.clone(), title: plan.name.clone(), unit: unit.to_owned(), points })
+        let unit = if plan.unit == Unit::Percent {
+            "percent"
+        } else {
+            ""
+        };
+        Some(SeriesLine {
+            name: plan.symbol.clone(),
+            title: plan.name.clone(),
+            unit: unit.to_owned(),
+            points,
+        })
     });
     lines.collect()
 }
@@ -58,17 +67,29 @@ fn episodes(alerts: &[Alert]) -> Vec<EpisodeRow> {
         }
         row.evidence = serde_json::to_value(&alert.evidence).unwrap_or_default();
         let (state, headline) = (alert.state.name().to_owned(), alert.headline.clone());
-        row.transitions.push(TransitionRow { date: day(alert), state, headline });
+        row.transitions.push(TransitionRow {
+            date: day(alert),
+            state,
+            headline,
+        });
     }
     rows.into_values().collect()
 }
 
 fn summary(outcome: &Outcome) -> Vec<(String, String)> {
     let mut by_rule: BTreeMap<&str, usize> = BTreeMap::new();
-    for alert in outcome.alerts.iter().filter(|alert| alert.state == alert::State::Opened) {
+    for alert in outcome
+        .alerts
+        .iter()
+        .filter(|alert| alert.state == alert::State::Opened)
+    {
         *by_rule.entry(&alert.rule).or_default() += 1;
     }
     let mut rows = vec![("ticks".to_owned(), outcome.ticks.to_string())];
-    rows.extend(by_rule.into_iter().map(|(rule, count)| (format!("episodes of {rule}"), count.to_string())));
+    rows.extend(
+        by_rule
+            .into_iter()
+            .map(|(rule, count)| (format!("episodes of {rule}"), count.to_string())),
+    );
     rows
 }

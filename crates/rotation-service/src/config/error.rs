@@ -77,6 +77,9 @@ pub enum Problem {
     /// A key that has to be there is not.
     #[error("missing key \"{0}\"")]
     Missing(String),
+    /// A key that is not for the file to set.
+    #[error("cannot be set: {0}")]
+    Reserved(String),
     /// A value of the wrong type or outside its bounds.
     #[error("expected {expected}, found {found}")]
     Value {

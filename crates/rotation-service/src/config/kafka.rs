@@ -211,43 +211,6 @@ pub(super) fn is_secret(key: &str) -> bool {
     WORDS.iter().any(|word| key.contains(word))
 }
 
-/// Properties that Rotation's promise stands on, and where their place is.
-const OURS: &[(&str, &str)] = &[
-    ("bootstrap.servers", "kafka.brokers"),
-    ("metadata.broker.list", "kafka.brokers"),
-    ("group.id", "kafka.group"),
-    ("group.instance.id", "the flags of `rotation run`"),
-    ("transactional.id", "the flags of `rotation run`"),
-    (
-        "enable.auto.commit",
-        "Rotation, which commits positions with its outputs",
-    ),
-    (
-        "enable.auto.offset.store",
-        "Rotation, which commits positions with its outputs",
-    ),
-    (
-        "enable.idempotence",
-        "Rotation, which needs it for transactions",
-    ),
-    (
-        "isolation.level",
-        "Rotation, which reads committed records only",
-    ),
-    (
-        "auto.offset.reset",
-        "Rotation, which never skips a record silently",
-    ),
-    (
-        "partition.assignment.strategy",
-        "Rotation, which needs cooperative-sticky",
-    ),
-    (
-        "partitioner",
-        "Rotation, which partitions as Java clients do",
-    ),
-];
-
 pub(super) fn read(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<KafkaConfig> {
     let before = reader.faults();
     let topics = reader.table(&mut table, at, "topics");
@@ -305,12 +268,8 @@ fn read_properties(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> Prope
     let mut properties = Properties::default();
     for (key, value) in table {
         let place = at.key(&key);
-        if let Some((_, whose)) = OURS.iter().find(|(ours, _)| *ours == key) {
-            let problem = Problem::Value {
-                expected: format!("to be set by {whose}"),
-                found: format!("\"{key}\""),
-            };
-            reader.fault(&place, problem);
+        if let Some(reason) = crate::kafka::reserved(&key) {
+            reader.fault(&place, Problem::Reserved(reason.to_owned()));
             continue;
         }
         let property = match value {

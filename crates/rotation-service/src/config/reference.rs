@@ -28,7 +28,10 @@ fn properties_schema() -> Value {
 }
 
 fn set_property(schema: &mut Schema, key: &str, property: Value) {
-    let properties = schema.ensure_object().entry("properties").or_insert_with(|| json!({}));
+    let properties = schema
+        .ensure_object()
+        .entry("properties")
+        .or_insert_with(|| json!({}));
     properties[key] = property;
 }
 
@@ -98,10 +101,31 @@ pub fn reference() -> String {
     text
 }
 
+/// Paragraphs broken to [`WIDTH`], wherever the doc comment broke them.
+fn wrapped(text: &str) -> String {
+    let paragraphs = text.trim().split("\n\n").map(|paragraph| {
+        let mut lines = vec![String::new()];
+        for word in paragraph.split_whitespace() {
+            let line = lines.last_mut().expect("there is a first line");
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                lines.push(word.to_owned());
+            } else {
+                line.push_str(if line.is_empty() { "" } else { " " });
+                line.push_str(word);
+            }
+        }
+        lines.join("\n")
+    });
+    paragraphs.collect::<Vec<_>>().join("\n\n")
+}
+
+/// Of a line of prose, in characters.
+const WIDTH: usize = 120;
+
 fn section(text: &mut String, title: &str, about: &str, schema: &Value) {
     let _ = write!(text, "\n## `{title}`\n\n");
     if !about.is_empty() {
-        let _ = write!(text, "{}\n\n", about.trim());
+        let _ = write!(text, "{}\n\n", wrapped(about));
     }
     text.push_str("| key | type | meaning |\n| --- | --- | --- |\n");
     let required: Vec<&str> = schema

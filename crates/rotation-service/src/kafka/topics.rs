@@ -47,9 +47,15 @@ impl FoundTopics {
     /// What bounds event times.
     pub fn skew_protection(&self) -> &'static str {
         match self.ticks_timestamp {
-            TimestampType::LogAppendTime => "by the broker's clock (the ticks topic is LogAppendTime)",
-            TimestampType::CreateTime => "by the producers' own stamps (the ticks topic is CreateTime): trust them",
-            TimestampType::Unknown => "by the records' stamps, whose kind the cluster does not tell",
+            TimestampType::LogAppendTime => {
+                "by the broker's clock (the ticks topic is LogAppendTime)"
+            }
+            TimestampType::CreateTime => {
+                "by the producers' own stamps (the ticks topic is CreateTime): trust them"
+            }
+            TimestampType::Unknown => {
+                "by the records' stamps, whose kind the cluster does not tell"
+            }
         }
     }
 }
@@ -60,8 +66,10 @@ impl FoundTopics {
 ///
 /// When the cluster cannot be reached or lacks the topic.
 pub fn count_partitions(settings: &KafkaSettings, topic: &str) -> Result<i32, TopicError> {
-    let client: BaseConsumer =
-        settings.client().create().map_err(|source| unreachable("create a client", source))?;
+    let client: BaseConsumer = settings
+        .client()
+        .create()
+        .map_err(|source| unreachable("create a client", source))?;
     partition_count(&client, topic)
 }
 
@@ -214,7 +222,9 @@ fn topic_setting(settings: &KafkaSettings, topic: &str, name: &str) -> Option<St
     let admin: AdminClient<DefaultClientContext> = settings.client().create().ok()?;
     let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
     let topics = [ResourceSpecifier::Topic(topic)];
-    let answers = block_on(admin.describe_configs(&topics, &options)).ok()?.ok()?;
+    let answers = block_on(admin.describe_configs(&topics, &options))
+        .ok()?
+        .ok()?;
     answers
         .into_iter()
         .flatten()

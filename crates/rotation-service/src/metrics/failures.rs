@@ -28,5 +28,8 @@ pub(super) const OTHER: &str = "Other";
 
 /// Every label.
 pub(super) fn labels() -> impl Iterator<Item = String> {
-    CODES.iter().map(|code| format!("{code:?}")).chain([OTHER.to_owned()])
+    CODES
+        .iter()
+        .map(|code| format!("{code:?}"))
+        .chain([OTHER.to_owned()])
 }

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 ///
 /// Every partition gets a heartbeat when the files have passed the end of a session by the lateness of the
 /// configuration (30 s without one), and one after the last record that lies past the last session's correction window
-/// (12 h), so that all sessions close. Records keep the wall clock's time as their timestamp on the topic.
+/// (12 h), so that all sessions close; a replay that is interrupted ends without it. Records keep the wall clock's time
+/// as their timestamp on the topic.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -35,7 +35,12 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = -1, allow_hyphen_values = true)]
     pub replication: i32,
     /// Brokers, instead of those in the configuration: host:port,host:port.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', env = "ROTATION_BROKERS")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        env = "ROTATION_BROKERS"
+    )]
     pub brokers: Vec<String>,
     /// A librdkafka property, as name=value; may be repeated.
     #[arg(short = 'X', long = "property", value_name = "NAME=VALUE", value_parser = property)]
@@ -85,7 +90,9 @@ impl StageChoice {
 
 fn span(text: &str) -> Result<Duration, String> {
     let nanos = parse_span(text).map_err(|error| error.to_string())?;
-    Ok(Duration::from_nanos(u64::try_from(nanos).map_err(|error| error.to_string())?))
+    Ok(Duration::from_nanos(
+        u64::try_from(nanos).map_err(|error| error.to_string())?,
+    ))
 }
 
 fn property(text: &str) -> Result<(String, String), String> {
@@ -96,8 +103,16 @@ fn property(text: &str) -> Result<(String, String), String> {
 impl Args {
     /// The name of this process.
     pub fn instance(&self) -> String {
-        let host = || std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned());
-        self.instance.clone().or_else(host).filter(|name| !name.is_empty()).unwrap_or_else(|| "rotation".to_owned())
+        let host = || {
+            std::fs::read_to_string("/etc/hostname")
+                .ok()
+                .map(|name| name.trim().to_owned())
+        };
+        self.instance
+            .clone()
+            .or_else(host)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "rotation".to_owned())
     }
 
     /// Flags win over the file.

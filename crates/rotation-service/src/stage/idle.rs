@@ -11,8 +11,8 @@ use rdkafka::consumer::Consumer;
 use super::error::StageError;
 use super::observe::StageFact;
 use super::run::Stage;
-use super::state_log::{Decision, DecisionKind};
 use super::worker::{Job, Work};
+use rotation_wire::state::{Decision, DecisionKind};
 
 /// Between two looks for idle partitions, and longest wait for one answer.
 const LOOK: Duration = Duration::from_millis(500);

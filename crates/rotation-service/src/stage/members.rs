@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::state_log::{Decision, Head, SnapshotRef, encode_parts};
 use super::task::Outbox;
 use super::worker::{Done, Progress};
+use rotation_wire::state::{Decision, Head, SnapshotRef, encode_parts};
 
 /// A task of this member.
 pub(super) struct Member {

@@ -22,8 +22,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::consume::ReaderContext;
 use super::error::StageError;
 use super::settings::{StageSettings, StateMode};
-use super::state_log::{Assembled, Gathered, partition_of};
 use super::transact::state_partition;
+use rotation_wire::state::{Assembled, Gathered, partition_of};
 
 /// Longest wait for one answer of the cluster; asked again until the restore's own time is over.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -27,7 +27,7 @@ use super::consume::StageConsumer;
 use super::deliveries::Deliveries;
 use super::members::{Members, Pending};
 use super::settings::{StageSettings, StateMode};
-use super::state_log::{encode_head, head_key};
+use rotation_wire::state::{encode_head, head_key};
 
 /// Why a commit did not succeed, by what is to be done.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::batch::Batch;
-use super::state_log::{Decision, DecisionKind, Parts};
 use super::task::{Idle, InputRecord, Outbox, Task, TaskFactory};
+use rotation_wire::state::{Decision, DecisionKind, Parts};
 
 /// What the worker is asked to do.
 pub(super) enum Job {

@@ -22,16 +22,30 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// Dead letters of records from the topic `from`, to an output that takes records of at most `bytes_max` bytes.
     pub fn new(from: &str, output: usize, bytes_max: usize) -> Self {
-        DeadLetters { from: from.to_owned(), output, bytes_max }
+        DeadLetters {
+            from: from.to_owned(),
+            output,
+            bytes_max,
+        }
     }
 
     /// Puts a record out as received, under headers that say where it was and why it cannot be used.
-    pub(super) fn bury(&self, record: &InputRecord<'_>, code: RejectCode, message: &str, outbox: &mut Outbox) {
+    pub(super) fn bury(
+        &self,
+        record: &InputRecord<'_>,
+        code: RejectCode,
+        message: &str,
+        outbox: &mut Outbox,
+    ) {
         if outbox.replaying() {
             return;
         }
-        let headers = dead_letter::headers(&self.from, record.partition, record.offset, code, message);
-        let mut headers: Vec<_> = headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let headers =
+            dead_letter::headers(&self.from, record.partition, record.offset, code, message);
+        let mut headers: Vec<_> = headers
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect();
         let payload = record.payload.map(|payload| {
             let kept = self.room(record.key, &headers).min(payload.len());
             if kept < payload.len() {
@@ -52,7 +66,10 @@ impl DeadLetters {
 
     /// The most bytes of a value beside this key and these headers.
     fn room(&self, key: Option<&[u8]>, headers: &[(&'static str, Vec<u8>)]) -> usize {
-        let headers: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        let headers: usize = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 8)
+            .sum();
         let taken = key.map_or(0, <[u8]>::len) + headers + TRUNCATED.len() + FRAME_BYTES;
         self.bytes_max.saturating_sub(taken)
     }

@@ -1,6 +1,6 @@
 //! The sampler stage's task: one partition of the ticks topic, for every universe.
 
-use super::{DeadLetters, decode, encode, from_millis};
+use super::{DeadLetters, from_millis};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
@@ -8,6 +8,7 @@ use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{LogBody, SeriesIx, SourceEvent};
 use rotation_engine::sampler::Sampler;
 use rotation_engine::time::EventTime;
+use rotation_wire::state::{decode_part, encode_part};
 use rotation_wire::{bars, input};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,11 +55,19 @@ impl SamplerTask {
             let sampler = Sampler::new(plan.clone(), source, sources);
             for series in &plan.series {
                 if let Some(ix) = sampler.slot(&series.symbol) {
-                    symbols.entry(series.symbol.as_bytes().to_vec()).or_default().push((at, ix));
+                    symbols
+                        .entry(series.symbol.as_bytes().to_vec())
+                        .or_default()
+                        .push((at, ix));
                 }
             }
             let metrics = metrics.universe(plan);
-            universes.push(UniverseSampler { sampler, metrics, skew: plan.skew, bytes: Vec::new() });
+            universes.push(UniverseSampler {
+                sampler,
+                metrics,
+                skew: plan.skew,
+                bytes: Vec::new(),
+            });
         }
         SamplerTask {
             letters,
@@ -73,7 +82,12 @@ impl SamplerTask {
     }
 
     /// Takes one decoded event. Each universe judges it by itself; the first that rejects it speaks for all.
-    fn take(&mut self, event: &SourceEvent<'_>, stamped: Option<EventTime>, outbox: &mut Outbox) -> Option<Reject> {
+    fn take(
+        &mut self,
+        event: &SourceEvent<'_>,
+        stamped: Option<EventTime>,
+        outbox: &mut Outbox,
+    ) -> Option<Reject> {
         let offset = self.offset;
         let mut rejected = None;
         let named = match event {
@@ -90,9 +104,15 @@ impl SamplerTask {
             let universe = &mut self.universes[at];
             let bound = stamped.map(|stamped| stamped.saturating_add(universe.skew));
             match *event {
-                SourceEvent::Tick { ref tick, .. } => universe.sampler.tick(series, tick, bound, offset, &mut self.out),
+                SourceEvent::Tick { ref tick, .. } => {
+                    universe
+                        .sampler
+                        .tick(series, tick, bound, offset, &mut self.out);
+                }
                 SourceEvent::Split { time, ratio, .. } => {
-                    universe.sampler.split(series, time, ratio, offset, &mut self.out);
+                    universe
+                        .sampler
+                        .split(series, time, ratio, offset, &mut self.out);
                 }
                 SourceEvent::Heartbeat { .. } => {}
             }
@@ -103,7 +123,9 @@ impl SamplerTask {
         if let SourceEvent::Heartbeat { time } = *event {
             for universe in &mut self.universes {
                 let bound = stamped.map(|stamped| stamped.saturating_add(universe.skew));
-                universe.sampler.heartbeat(time, bound, offset, &mut self.out);
+                universe
+                    .sampler
+                    .heartbeat(time, bound, offset, &mut self.out);
                 rejected = universe.publish(&mut self.out, outbox).or(rejected);
             }
         }
@@ -111,7 +133,8 @@ impl SamplerTask {
     }
 
     fn bury(&self, record: &InputRecord<'_>, reject: &Reject, outbox: &mut Outbox) {
-        self.letters.bury(record, reject.code, &reject.message, outbox);
+        self.letters
+            .bury(record, reject.code, &reject.message, outbox);
         if !outbox.replaying() {
             self.metrics.dead_letter(reject.code);
         }
@@ -163,13 +186,23 @@ impl Task for SamplerTask {
         }
         let Some(payload) = record.payload else {
             let message = "expected an input record, found no value".to_owned();
-            self.bury(record, &Reject { code: RejectCode::Undecodable, message }, outbox);
+            self.bury(
+                record,
+                &Reject {
+                    code: RejectCode::Undecodable,
+                    message,
+                },
+                outbox,
+            );
             return;
         };
         let stamped = record.timestamp.map(|(millis, _)| from_millis(millis));
         let rejected = match input::decode(payload) {
             Ok(input) => self.take(&input.event(), stamped, outbox),
-            Err(error) => Some(Reject { code: error.code, message: error.message }),
+            Err(error) => Some(Reject {
+                code: error.code,
+                message: error.message,
+            }),
         };
         if let Some(reject) = rejected {
             self.bury(record, &reject, outbox);
@@ -189,9 +222,15 @@ impl Task for SamplerTask {
 
     /// What has been quiet for the age of its newest record is as far as that record's event time plus the age.
     fn idle(&mut self, idle: Idle, outbox: &mut Outbox) {
-        let age = idle.now.saturating_sub(idle.last).max(0).saturating_mul(1_000_000);
+        let age = idle
+            .now
+            .saturating_sub(idle.last)
+            .max(0)
+            .saturating_mul(1_000_000);
         for universe in &mut self.universes {
-            let Some(last) = universe.sampler.last_event_time() else { continue };
+            let Some(last) = universe.sampler.last_event_time() else {
+                continue;
+            };
             let lateness = universe.sampler.plan().lateness;
             let until = last.saturating_add(age).saturating_sub(lateness);
             universe.sampler.idle(until, self.offset, &mut self.out);
@@ -207,17 +246,27 @@ impl Task for SamplerTask {
 
     fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
         let part = |universe: &UniverseSampler| {
-            (universe.sampler.plan().name.clone(), encode(&universe.sampler.state()))
+            (
+                universe.sampler.plan().name.clone(),
+                encode_part(&universe.sampler.state()),
+            )
         };
         self.universes.iter().map(part).collect()
     }
 
     fn restore(&mut self, parts: Vec<(String, Vec<u8>)>) -> Result<(), String> {
         for (part, bytes) in parts {
-            let known = self.universes.iter_mut().find(|universe| universe.sampler.plan().name == part);
+            let known = self
+                .universes
+                .iter_mut()
+                .find(|universe| universe.sampler.plan().name == part);
             match known {
-                Some(universe) => universe.sampler.restore(decode(&part, &bytes)?),
-                None => tracing::warn!(universe = part, partition = self.partition, "forgets a universe that is gone"),
+                Some(universe) => universe.sampler.restore(decode_part(&part, &bytes)?),
+                None => tracing::warn!(
+                    universe = part,
+                    partition = self.partition,
+                    "forgets a universe that is gone"
+                ),
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The universe stage's task: one partition of the bars log, and the universes whose records are in it.
 
-use super::{DeadLetters, decode, encode, from_millis};
+use super::{DeadLetters, from_millis};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
@@ -10,6 +10,7 @@ use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
+use rotation_wire::state::{decode_part, encode_part};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -71,14 +72,26 @@ impl UniverseTask {
     fn host(&mut self, name: &str) -> Option<&mut Hosted> {
         if !self.universes.contains_key(name) {
             let plan = self.plans.iter().find(|plan| plan.name == name)?;
-            let hosted = Hosted { universe: Universe::new(plan.clone()), metrics: self.metrics.universe(plan) };
+            let hosted = Hosted {
+                universe: Universe::new(plan.clone()),
+                metrics: self.metrics.universe(plan),
+            };
             self.universes.insert(name.to_owned(), hosted);
         }
         self.universes.get_mut(name)
     }
 
-    fn publish(&mut self, name: &str, record: &InputRecord<'_>, log: &LogRecord, outbox: &mut Outbox) {
-        let hosted = self.universes.get(name).expect("the universe that spoke is hosted");
+    fn publish(
+        &mut self,
+        name: &str,
+        record: &InputRecord<'_>,
+        log: &LogRecord,
+        outbox: &mut Outbox,
+    ) {
+        let hosted = self
+            .universes
+            .get(name)
+            .expect("the universe that spoke is hosted");
         for output in self.out.drain(..) {
             if outbox.replaying() {
                 continue;
@@ -99,13 +112,24 @@ impl UniverseTask {
                             offset: log.offset,
                         },
                     ];
-                    let event =
-                        AlertEvent { alert: *alert, detected_at: Some(now()), positions: Some(positions) };
+                    let event = AlertEvent {
+                        alert: *alert,
+                        detected_at: Some(now()),
+                        positions: Some(positions),
+                    };
                     let headers = vec![(CONTENT_TYPE_HEADER, CONTENT_TYPE.as_bytes().to_vec())];
-                    outbox.send_with(ALERTS, None, Some(key.as_bytes()), Some(&event.encode()), headers);
+                    outbox.send_with(
+                        ALERTS,
+                        None,
+                        Some(key.as_bytes()),
+                        Some(&event.encode()),
+                        headers,
+                    );
                     outbox.urgent();
                 }
-                Output::Rejected { code, message } => self.letters.bury(record, code, &message, outbox),
+                Output::Rejected { code, message } => {
+                    self.letters.bury(record, code, &message, outbox);
+                }
                 Output::Refused { reason } => (self.refuse)(format!("universe {name}: {reason}")),
                 _ => {}
             }
@@ -114,7 +138,9 @@ impl UniverseTask {
 }
 
 fn now() -> EventTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
     EventTime::from_nanos(i64::try_from(since).unwrap_or(i64::MAX))
 }
 
@@ -129,7 +155,9 @@ impl Drop for UniverseTask {
 impl Task for UniverseTask {
     fn step(&mut self, record: &InputRecord<'_>, outbox: &mut Outbox) {
         let name = String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
-        let Some(hosted) = self.host(&name) else { return };
+        let Some(hosted) = self.host(&name) else {
+            return;
+        };
         let plan = hosted.universe.plan().clone();
         let log = match bars::decode(&plan, record.payload.unwrap_or_default()) {
             Ok(Decoded::Record(log)) => log,
@@ -137,7 +165,8 @@ impl Task for UniverseTask {
             Err(error) => {
                 if !outbox.replaying() {
                     self.metrics.dead_letter(RejectCode::Undecodable);
-                    self.letters.bury(record, RejectCode::Undecodable, &error.to_string(), outbox);
+                    self.letters
+                        .bury(record, RejectCode::Undecodable, &error.to_string(), outbox);
                 }
                 return;
             }
@@ -164,12 +193,15 @@ impl Task for UniverseTask {
     fn empty(&mut self, _outbox: &mut Outbox) {}
 
     fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
-        self.universes.iter().map(|(name, hosted)| (name.clone(), encode(&hosted.universe.state()))).collect()
+        self.universes
+            .iter()
+            .map(|(name, hosted)| (name.clone(), encode_part(&hosted.universe.state())))
+            .collect()
     }
 
     fn restore(&mut self, parts: Vec<(String, Vec<u8>)>) -> Result<(), String> {
         for (name, bytes) in parts {
-            let state = decode(&name, &bytes)?;
+            let state = decode_part(&name, &bytes)?;
             let Some(hosted) = self.host(&name) else {
                 tracing::warn!(universe = name, "forgets a universe that is gone");
                 continue;
@@ -177,7 +209,11 @@ impl Task for UniverseTask {
             let cold = hosted.universe.restore(state);
             hosted.metrics.stand(&hosted.universe);
             if !cold.is_empty() {
-                tracing::warn!(universe = name, rules = cold.join(", "), "rules that changed start cold");
+                tracing::warn!(
+                    universe = name,
+                    rules = cold.join(", "),
+                    "rules that changed start cold"
+                );
             }
         }
         Ok(())

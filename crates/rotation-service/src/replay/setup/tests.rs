@@ -32,7 +32,7 @@ const CONFIG: &str = r#"
 [kafka]
 brokers = ["one:9092", "two:9092"]
 topics = { ticks = "feed.ticks" }
-properties = { "linger.ms" = "20", "client.id" = "desk" }
+properties = { "batch.size" = "20000", "client.id" = "desk" }
 
 [universe.us]
 calendar = "XNYS"
@@ -129,7 +129,7 @@ fn the_configuration_says_brokers_topic_calendars_and_windows() {
         (brokers.as_str(), topic.as_str()),
         ("one:9092,two:9092", "feed.ticks")
     );
-    assert_eq!(client.get("linger.ms"), Some("20"));
+    assert_eq!(client.get("batch.size"), Some("20000"));
     assert_eq!(client.get("client.id"), Some("desk"));
 }
 
@@ -146,7 +146,7 @@ fn flags_go_before_the_configuration() {
     ];
     let more = [
         "-X",
-        "linger.ms=0",
+        "batch.size=5000",
         "--calendar",
         "DGS10=24x7",
         "--calendar",
@@ -162,7 +162,7 @@ fn flags_go_before_the_configuration() {
     );
     let (brokers, topic, client) = client(setup);
     assert_eq!((brokers.as_str(), topic.as_str()), ("a:1,b:2", "t"));
-    assert_eq!(client.get("linger.ms"), Some("0"));
+    assert_eq!(client.get("batch.size"), Some("5000"));
 }
 
 #[test]
