@@ -14,7 +14,7 @@ use rotation_wire::input::{encode_heartbeat, encode_tick};
 
 use super::{PARTITIONS, Row, last_prints, margin, official_closes, rows, universe};
 
-/// What a feed writes: the session's prints but for the bars lost, a heartbeat that closes it, then the official closes.
+/// What a feed writes: a session's prints but for the bars lost, a heartbeat that closes it, then the official closes.
 enum Fed {
     Tick(&'static str, Tick),
     Heartbeat(EventTime),

@@ -7,8 +7,8 @@ use rotation_wire::dead_letter::{self, TRUNCATED};
 /// What a record needs beside its key, value and headers: the batch around it (61 bytes), and the lengths in it.
 const FRAME_BYTES: usize = 256;
 
-/// Where dead letters go. A record just within the limit of its own topic is beyond it with the headers of a dead letter,
-/// and a commit with a record that the broker refuses would fail for ever; so what does not fit is cut.
+/// Where dead letters go. A record just within the limit of its own topic is beyond it with the headers of a dead
+/// letter, and a commit with a record that the broker refuses would fail for ever; so what does not fit is cut.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     /// The topic that the records came from.
