@@ -4,7 +4,7 @@
 //! - [`engine`]: ticks through the sampler and the universe
 //! - [`decode`]: the same from JSON records
 //! - [`end_to_end`]: the sampler stage on Apache Kafka, against a bare consumer; [`reader`] is the process of each
-//! - [`page`]: `BENCHMARKS.md`
+//! - [`page`]: writes `BENCHMARKS.md`
 //!
 //! `make bench` runs them at [`Scale::full`]; a test runs them at [`Scale::smoke`], to see that they work.
 

@@ -5,19 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::Duration;
 
-use rand::{RngCore, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
-use rotation_engine::calendar::Calendar;
-use rotation_engine::record::Tick;
 use rotation_tests::broker::{Broker, Record};
 use rotation_tests::service::{Deployment, binary, count};
 use rotation_tests::workspace;
 use rotation_wire::dead_letter::{CODE, MESSAGE, OFFSET, PARTITION, TOPIC, TRUNCATED};
-use rotation_wire::input::{encode_heartbeat, encode_tick};
-use rotation_wire::partition::partition_for;
+
+#[path = "bad_input/records.rs"]
+mod records;
+use records::{Fate, Sent, astray, bad, closes, good, home, send};
 
 const PARTITIONS: i32 = 4;
 const SESSIONS: usize = 60;
@@ -39,223 +37,6 @@ open_at = 3
 escalate_at = [4, 5, 6, 8]
 escalate_since_years = []
 "#;
-
-/// A record of the ticks topic, sent to a partition of our choice.
-#[derive(Clone)]
-struct Sent {
-    partition: i32,
-    key: Option<Vec<u8>>,
-    payload: Option<Vec<u8>>,
-    /// What becomes of it.
-    fate: Fate,
-}
-
-#[derive(Clone)]
-enum Fate {
-    /// It is used.
-    Good,
-    /// It is a dead letter, of this code and with this in its message.
-    Dead(&'static str, String),
-    /// It is passed over and counted.
-    Skipped,
-}
-
-fn home(symbol: &str) -> i32 {
-    partition_for(symbol.as_bytes(), PARTITIONS.cast_unsigned()).cast_signed()
-}
-
-/// Official closes of LEAD and LAG over some sessions, with the heartbeats of a replay.
-fn good(closes: &[(&str, [f64; 2])]) -> Vec<Vec<Sent>> {
-    let session = |(date, closes): &(&str, [f64; 2])| {
-        let close = Calendar::Xnys.session(date.parse().unwrap()).unwrap().close;
-        let mut sent = Vec::new();
-        for (symbol, price) in ["LEAD", "LAG"].into_iter().zip(*closes) {
-            let mut payload = Vec::new();
-            encode_tick(
-                &mut payload,
-                symbol,
-                &Tick {
-                    time: close,
-                    price,
-                    size: 0.0,
-                    seq: None,
-                    official: true,
-                },
-            );
-            let (partition, key) = (home(symbol), Some(symbol.into()));
-            sent.push(Sent {
-                partition,
-                key,
-                payload: Some(payload),
-                fate: Fate::Good,
-            });
-        }
-        let mut heartbeat = Vec::new();
-        encode_heartbeat(&mut heartbeat, close.saturating_add(1));
-        sent.extend((0..PARTITIONS).map(|partition| Sent {
-            partition,
-            key: None,
-            payload: Some(heartbeat.clone()),
-            fate: Fate::Good,
-        }));
-        sent
-    };
-    closes.iter().map(session).collect()
-}
-
-/// Sessions from 2026-01-02 on, and closes that walk at random.
-fn closes(dice: &mut ChaCha8Rng) -> Vec<(String, [f64; 2])> {
-    let from = "2026-01-02".parse().unwrap();
-    let to = "2026-12-31".parse().unwrap();
-    let mut prices = [100.0_f64; 2];
-    let walk = |session: rotation_engine::calendar::Session| {
-        for price in &mut prices {
-            *price = (*price * (0.99 + f64::from(dice.next_u32() % 21) / 1_000.0) * 100.0).round()
-                / 100.0;
-        }
-        (session.date.to_string(), prices)
-    };
-    Calendar::Xnys
-        .sessions(from, to)
-        .take(SESSIONS)
-        .map(walk)
-        .collect()
-}
-
-/// Everything that must not be used, each kind once.
-fn bad(dice: &mut ChaCha8Rng) -> Vec<Sent> {
-    let mut noise = |bytes: usize| {
-        let mut noise = vec![0; bytes];
-        dice.fill_bytes(&mut noise);
-        noise
-    };
-    let partition = home("LEAD");
-    let time = "\"time\":\"2026-01-05T20:00:00Z\"";
-    let record = |rest: &str| format!("{{\"symbol\":\"LEAD\",{time},{rest}}}").into_bytes();
-    let dead = |payload: Vec<u8>, code, said: &str| {
-        let fate = Fate::Dead(code, said.to_owned());
-        Sent {
-            partition,
-            key: Some(b"LEAD".to_vec()),
-            payload: Some(payload),
-            fate,
-        }
-    };
-    let mut bad = vec![
-        dead(
-            b"{\"symbol\":\"LEAD\",\"time\":\"2026-01-05T2".to_vec(),
-            "undecodable",
-            "found its beginning",
-        ),
-        dead(
-            record("\"price\":\"100\""),
-            "bad_price",
-            "expected a finite number",
-        ),
-        dead(
-            record("\"price\":[1]"),
-            "bad_price",
-            "expected a finite number",
-        ),
-        dead(record("\"price\":NaN"), "bad_price", "found NaN"),
-        dead(record("\"price\":1e999"), "bad_price", "found 1e999"),
-        dead(
-            record("\"price\":-1.5"),
-            "bad_price",
-            "expected a positive price, found -1.5",
-        ),
-        dead(
-            record("\"price\":0"),
-            "bad_price",
-            "expected a positive price, found 0",
-        ),
-        dead(record("\"price\":1,\"size\":-1"), "bad_size", "found -1"),
-        dead(record("\"price\":1,\"seq\":-1"), "undecodable", "seq"),
-        dead(
-            record("\"size\":1"),
-            "undecodable",
-            "missing field \"price\"",
-        ),
-        dead(
-            b"{\"symbol\":\"LEAD\",\"price\":1}".to_vec(),
-            "undecodable",
-            "missing field \"time\"",
-        ),
-        dead(
-            format!("{{{time},\"price\":1}}").into_bytes(),
-            "undecodable",
-            "missing field \"symbol\"",
-        ),
-        dead(
-            b"{\"symbol\":7,\"time\":0,\"price\":1}".to_vec(),
-            "undecodable",
-            "symbol",
-        ),
-        dead(
-            b"{\"symbol\":\"LEAD\",\"time\":true,\"price\":1}".to_vec(),
-            "undecodable",
-            "time",
-        ),
-        dead(
-            b"{\"symbol\":\"LEAD\",\"time\":\"2100-01-01T00:00:00Z\",\"price\":1}".to_vec(),
-            "future",
-            "2100-01-01",
-        ),
-        dead(
-            b"{\"type\":\"heartbeat\",\"time\":\"2100-01-01T00:00:00Z\"}".to_vec(),
-            "future",
-            "2100-01-01",
-        ),
-        dead(
-            b"{\"type\":\"split\",\"symbol\":\"LEAD\",\"time\":0,\"ratio\":0}".to_vec(),
-            "bad_split",
-            "found 0",
-        ),
-        dead(b"[]".to_vec(), "undecodable", "a JSON object"),
-        dead(Vec::new(), "undecodable", "found nothing"),
-        dead(noise(60_000), "undecodable", "expected"),
-        dead(noise(900_000), "too_large", "found 900000"),
-        dead(noise(1_048_000), "too_large", "found 1048000"),
-        // As much as a broker takes: with the headers of a dead letter it is more.
-        dead(noise(CUT_BYTES), "too_large", "found 1048500"),
-        dead(vec![b'{'; 1_000_000], "too_large", "found 1000000"),
-    ];
-    let tombstone = Sent {
-        payload: None,
-        ..dead(Vec::new(), "undecodable", "found no value")
-    };
-    bad.push(tombstone);
-    let skipped = |key: Option<&[u8]>, payload: Vec<u8>| Sent {
-        partition,
-        key: key.map(<[u8]>::to_vec),
-        payload: Some(payload),
-        fate: Fate::Skipped,
-    };
-    let other = format!("{{\"symbol\":\"OTHER\",{time},\"price\":1}}").into_bytes();
-    bad.push(skipped(Some(b"OTHER"), other.clone()));
-    bad.push(skipped(Some(b"OTHER"), noise(900_000)));
-    bad.push(skipped(Some(b"\xff\xfe\x00"), record("\"price\":1")));
-    bad.push(skipped(None, other));
-    bad
-}
-
-/// Sends records as no library of ours would.
-fn send(broker: &Broker, topic: &str, sent: &[Sent]) {
-    let producer: ThreadedProducer<DefaultProducerContext> = broker
-        .config()
-        .set("enable.idempotence", "true")
-        .set("message.max.bytes", "4000000")
-        .create()
-        .unwrap();
-    for record in sent {
-        let mut message: BaseRecord<'_, [u8], [u8]> =
-            BaseRecord::to(topic).partition(record.partition);
-        message.key = record.key.as_deref();
-        message.payload = record.payload.as_deref();
-        producer.send(message).map_err(|(error, _)| error).unwrap();
-    }
-    producer.flush(Duration::from_secs(60)).unwrap();
-}
 
 /// What a dead letter says: topic, partition, offset, code, message, key, value.
 type Letter = (
@@ -409,30 +190,6 @@ fn bad_records_become_dead_letters_and_the_good_ones_decide() {
     assert_eq!(services[0].get("/healthz").unwrap().0, 200);
     let [service] = services;
     service.terminate().unwrap();
-}
-
-/// A good close of LEAD on a partition that is not its own.
-fn astray(date: &str, price: f64) -> Sent {
-    let close = Calendar::Xnys.session(date.parse().unwrap()).unwrap().close;
-    let mut payload = Vec::new();
-    encode_tick(
-        &mut payload,
-        "LEAD",
-        &Tick {
-            time: close,
-            price,
-            size: 0.0,
-            seq: None,
-            official: true,
-        },
-    );
-    let partition = (home("LEAD") + 1) % PARTITIONS;
-    Sent {
-        partition,
-        key: Some(b"LEAD".to_vec()),
-        payload: Some(payload),
-        fate: Fate::Good,
-    }
 }
 
 /// The metrics count what was sent, and the bar from elsewhere is a dead letter of the bars log.

@@ -3,26 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
 
 use rotation_service::metrics::NAMES;
-use rotation_tests::prometheus::{self, Prometheus, Source, all_expressions, rule_files};
+use rotation_tests::prometheus::{self, Source, all_expressions};
 use rotation_tests::workspace;
 use serde_json::Value;
 
 /// Metrics that are scraped as `_bucket`, `_sum` and `_count`.
 const HISTOGRAMS: &[&str] = &["rotation_commit_duration_seconds"];
-
-/// Metrics without a series while nothing has gone wrong.
-const UNSEEN: &[&str] = &[
-    "rotation_commit_failures_total",
-    "rotation_lost_records_total",
-];
 
 fn promtool(arguments: &[&str]) {
     let Some(binary) = prometheus::find("promtool") else {
@@ -202,70 +192,4 @@ fn the_dashboard_is_well_formed() {
             }
         }
     }
-}
-
-/// One page of metrics as two stages would show it after `scrape` seconds of work.
-fn page(scrape: u64) -> String {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
-    let mut text = String::new();
-    for metric in NAMES.iter().filter(|metric| !UNSEEN.contains(&metric.name)) {
-        let stages: &[&str] = if metric.labels.contains(&"stage") {
-            &["sampler", "universe"]
-        } else {
-            &[""]
-        };
-        for stage in stages {
-            let value = |label: &str| if label == "stage" { stage } else { "one" };
-            let labels: Vec<String> = metric
-                .labels
-                .iter()
-                .map(|label| format!("{label}=\"{}\"", value(label)))
-                .collect();
-            let (name, labels) = (metric.name, labels.join(","));
-            if HISTOGRAMS.contains(&name) {
-                writeln!(text, "{name}_bucket{{{labels},le=\"1\"}} {scrape}").unwrap();
-                writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {scrape}").unwrap();
-            } else if name.ends_with("_total") {
-                writeln!(text, "{name}{{{labels}}} {scrape}").unwrap();
-            } else {
-                writeln!(text, "{name}{{{labels}}} {}", since.as_secs()).unwrap();
-            }
-        }
-    }
-    text
-}
-
-#[test]
-fn every_expression_returns_data_from_a_service_that_works() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for (scrape, stream) in (1..).zip(listener.incoming()) {
-            let mut stream = stream.unwrap();
-            let request = BufReader::new(stream.try_clone().unwrap()).lines();
-            for line in request {
-                if line.unwrap().is_empty() {
-                    break;
-                }
-            }
-            let page = page(scrape);
-            let length = page.len();
-            write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}").unwrap();
-        }
-    });
-
-    let Some(server) = Prometheus::start(&target, &rule_files().unwrap()).unwrap() else {
-        return;
-    };
-    server.await_scrapes(3).unwrap();
-    for found in all_expressions().unwrap() {
-        server
-            .await_samples(&found.expression, Duration::from_secs(20))
-            .unwrap_or_else(|error| panic!("{}: {error:#}", found.place));
-    }
-    assert_eq!(server.samples("rotation_no_such_metric").unwrap(), 0);
-    let refused = server.samples("sum(").unwrap_err();
-    assert!(refused.to_string().contains("sum("), "{refused:#}");
 }

@@ -96,6 +96,16 @@ impl Universe {
         self.sources.horizon()
     }
 
+    /// How many episodes each rule holds open, in the order of the plan's rules.
+    pub fn open_episodes(&self) -> impl Iterator<Item = u32> {
+        self.rules.iter().map(RuleState::open_episodes)
+    }
+
+    /// How many sources are left out for trailing the log.
+    pub fn sources_excluded(&self) -> usize {
+        self.sources.excluded()
+    }
+
     /// Takes one record of the log. `appended` is the time at which the log took it in, where there is a log.
     pub fn step(&mut self, record: &LogRecord, appended: Option<EventTime>, out: &mut Vec<Output>) {
         let mut moved = self.sources.hear(record.source, appended, out);

@@ -1,8 +1,10 @@
 //! The law of the engine: given the records of each partition, the alerts do not depend on how partitions interleave,
 //! nor on when a process stopped and resumed.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use proptest::prelude::*;
-use rotation_engine::calendar::Calendar;
+use rotation_engine::calendar::{Calendar, Session};
 use rotation_engine::clock::{SECOND, session_bucket};
 use rotation_engine::detector::Kind;
 use rotation_engine::output::Output;
@@ -16,6 +18,9 @@ use std::sync::Arc;
 
 const SYMBOLS: [&str; 4] = ["A", "B", "C", "Y"];
 const SOURCES: usize = 3;
+
+/// What a source says, with the symbol that each event is about.
+type Said = Vec<(Option<usize>, SourceEvent<'static>)>;
 
 /// Numbers from a seed; splitmix64.
 struct Dice(u64);
@@ -100,9 +105,9 @@ fn plan() -> Arc<UniversePlan> {
 
 /// Some sessions of ticks with gaps, late and repeated ticks, official prints before and after the horizon passes
 /// the close, corrections that change the price, splits, and a heartbeat at the end: by source, in its order.
-fn market(seed: u64) -> Vec<Vec<(Option<usize>, SourceEvent<'static>)>> {
+fn market(seed: u64) -> Vec<Said> {
     let mut dice = Dice(seed);
-    let mut sources = vec![Vec::new(); SOURCES];
+    let mut sources: Vec<Said> = vec![Vec::new(); SOURCES];
     let homes: Vec<usize> = SYMBOLS
         .iter()
         .map(|_| dice.roll(SOURCES as u64) as usize)
@@ -124,51 +129,15 @@ fn market(seed: u64) -> Vec<Vec<(Option<usize>, SourceEvent<'static>)>> {
             sources[homes[0]].push((Some(0), event));
             prices[0] /= 2.0;
         }
-        for step in 0..40_u64 {
-            let time = session.open.saturating_add(step as i64 * 600 * SECOND);
-            for (at, symbol) in SYMBOLS.iter().enumerate() {
-                if dice.roll(4) == 0 {
-                    continue;
-                }
-                prices[at] *= 1.0 + (dice.roll(201) as f64 - 100.0) / 2.0e4;
-                sequence += 1;
-                let jitter = dice.roll(90) as i64 - 45;
-                let tick = Tick {
-                    time: time.saturating_add(jitter * SECOND),
-                    price: (prices[at] * 1e4).round() / 1e4,
-                    size: 1.0,
-                    seq: Some(sequence),
-                    official: false,
-                };
-                let event = SourceEvent::Tick { symbol, tick };
-                sources[homes[at]].push((Some(at), event));
-                if dice.roll(20) == 0 {
-                    sources[homes[at]].push((Some(at), event));
-                }
-            }
-        }
-        for (at, symbol) in SYMBOLS.iter().enumerate() {
-            let late = dice.roll(3);
-            if late == 0 {
-                continue;
-            }
-            if late == 1 {
-                let time = session
-                    .close
-                    .saturating_add(dice.roll(7_200) as i64 * SECOND);
-                sources[homes[at]].push((Some(at), SourceEvent::Heartbeat { time }));
-            }
-            prices[at] *= 1.0 + (dice.roll(201) as f64 - 100.0) / 1.0e4;
-            let price = (prices[at] * 1e4).round() / 1e4;
-            let tick = Tick {
-                time: session.close,
-                price,
-                size: 0.0,
-                seq: None,
-                official: true,
-            };
-            sources[homes[at]].push((Some(at), SourceEvent::Tick { symbol, tick }));
-        }
+        trade(
+            &mut dice,
+            session,
+            &homes,
+            &mut prices,
+            &mut sequence,
+            &mut sources,
+        );
+        close(&mut dice, session, &homes, &mut prices, &mut sources);
     }
     for source in &mut sources {
         source.push((
@@ -181,20 +150,81 @@ fn market(seed: u64) -> Vec<Vec<(Option<usize>, SourceEvent<'static>)>> {
     sources
 }
 
+/// Ticks of one session, out of order within a minute and a half, some twice.
+fn trade(
+    dice: &mut Dice,
+    session: Session,
+    homes: &[usize],
+    prices: &mut [f64],
+    sequence: &mut u64,
+    sources: &mut [Said],
+) {
+    for step in 0..40_u64 {
+        let time = session.open.saturating_add(step as i64 * 600 * SECOND);
+        for (at, symbol) in SYMBOLS.iter().enumerate() {
+            if dice.roll(4) == 0 {
+                continue;
+            }
+            prices[at] *= 1.0 + (dice.roll(201) as f64 - 100.0) / 2.0e4;
+            *sequence += 1;
+            let jitter = dice.roll(90) as i64 - 45;
+            let tick = Tick {
+                time: time.saturating_add(jitter * SECOND),
+                price: (prices[at] * 1e4).round() / 1e4,
+                size: 1.0,
+                seq: Some(*sequence),
+                official: false,
+            };
+            let event = SourceEvent::Tick { symbol, tick };
+            sources[homes[at]].push((Some(at), event));
+            if dice.roll(20) == 0 {
+                sources[homes[at]].push((Some(at), event));
+            }
+        }
+    }
+}
+
+/// Official prints of one session, before or after the horizon passes its close.
+fn close(
+    dice: &mut Dice,
+    session: Session,
+    homes: &[usize],
+    prices: &mut [f64],
+    sources: &mut [Said],
+) {
+    for (at, symbol) in SYMBOLS.iter().enumerate() {
+        let late = dice.roll(3);
+        if late == 0 {
+            continue;
+        }
+        if late == 1 {
+            let time = session
+                .close
+                .saturating_add(dice.roll(7_200) as i64 * SECOND);
+            sources[homes[at]].push((Some(at), SourceEvent::Heartbeat { time }));
+        }
+        prices[at] *= 1.0 + (dice.roll(201) as f64 - 100.0) / 1.0e4;
+        let price = (prices[at] * 1e4).round() / 1e4;
+        let tick = Tick {
+            time: session.close,
+            price,
+            size: 0.0,
+            seq: None,
+            official: true,
+        };
+        sources[homes[at]].push((Some(at), SourceEvent::Tick { symbol, tick }));
+    }
+}
+
 /// Runs the sources in an order drawn from `seed`, flushing at random; where `stops` is set, each part is now and then
 /// put aside and read back.
-fn run(
-    plan: &Arc<UniversePlan>,
-    sources: &[Vec<(Option<usize>, SourceEvent<'_>)>],
-    seed: u64,
-    stops: bool,
-) -> Told {
+fn run(plan: &Arc<UniversePlan>, sources: &[Said], seed: u64, stops: bool) -> Told {
     let mut dice = Dice(seed);
     let mut samplers: Vec<Sampler> = (0..SOURCES as u32)
         .map(|source| Sampler::new(plan.clone(), source, SOURCES as u32))
         .collect();
     let mut universe = Universe::new(plan.clone());
-    let mut at = vec![0; SOURCES];
+    let mut at = [0; SOURCES];
     let mut told = Told::default();
     while at
         .iter()
@@ -207,24 +237,12 @@ fn run(
             let Some((_, event)) = sources[source].get(at[source]) else {
                 break;
             };
-            let (sampler, offset) = (&mut samplers[source], at[source] as i64);
-            match *event {
-                SourceEvent::Tick { symbol, tick } => {
-                    let series = sampler.slot(symbol).unwrap();
-                    sampler.tick(series, &tick, None, offset, &mut sampled);
-                }
-                SourceEvent::Heartbeat { time } => {
-                    sampler.heartbeat(time, None, offset, &mut sampled)
-                }
-                SourceEvent::Split {
-                    symbol,
-                    time,
-                    ratio,
-                } => {
-                    let series = sampler.slot(symbol).unwrap();
-                    sampler.split(series, time, ratio, offset, &mut sampled);
-                }
-            }
+            take(
+                &mut samplers[source],
+                event,
+                at[source] as i64,
+                &mut sampled,
+            );
             at[source] += 1;
         }
         if dice.roll(2) == 0 || at[source] == sources[source].len() {
@@ -240,31 +258,58 @@ fn run(
             }
         }
         if stops && dice.roll(5) == 0 {
-            let text = serde_json::to_string(&samplers[source].state()).unwrap();
-            let state: SamplerState = serde_json::from_str(&text).unwrap();
-            assert_eq!(
-                state,
-                samplers[source].state(),
-                "a sampler's state survives its encoding"
-            );
-            let mut fresh = Sampler::new(plan.clone(), source as u32, SOURCES as u32);
-            fresh.restore(state);
-            samplers[source] = fresh;
+            samplers[source] = restarted_sampler(plan, source as u32, &samplers[source]);
         }
         if stops && dice.roll(5) == 0 {
-            let text = serde_json::to_string(&universe.state()).unwrap();
-            let state: UniverseState = serde_json::from_str(&text).unwrap();
-            assert_eq!(
-                state,
-                universe.state(),
-                "a universe's state survives its encoding"
-            );
-            let mut fresh = Universe::new(plan.clone());
-            assert_eq!(fresh.restore(state), Vec::<String>::new());
-            universe = fresh;
+            universe = restarted_universe(plan, &universe);
         }
     }
     told
+}
+
+fn take(sampler: &mut Sampler, event: &SourceEvent<'_>, offset: i64, out: &mut Vec<Output>) {
+    match *event {
+        SourceEvent::Tick { symbol, tick } => {
+            let series = sampler.slot(symbol).unwrap();
+            sampler.tick(series, &tick, None, offset, out);
+        }
+        SourceEvent::Heartbeat { time } => sampler.heartbeat(time, None, offset, out),
+        SourceEvent::Split {
+            symbol,
+            time,
+            ratio,
+        } => {
+            let series = sampler.slot(symbol).unwrap();
+            sampler.split(series, time, ratio, offset, out);
+        }
+    }
+}
+
+/// Another that goes on from what the first remembers, through its encoding.
+fn restarted_sampler(plan: &Arc<UniversePlan>, source: u32, sampler: &Sampler) -> Sampler {
+    let text = serde_json::to_string(&sampler.state()).unwrap();
+    let state: SamplerState = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        state,
+        sampler.state(),
+        "a sampler's state survives its encoding"
+    );
+    let mut fresh = Sampler::new(plan.clone(), source, SOURCES as u32);
+    fresh.restore(state);
+    fresh
+}
+
+fn restarted_universe(plan: &Arc<UniversePlan>, universe: &Universe) -> Universe {
+    let text = serde_json::to_string(&universe.state()).unwrap();
+    let state: UniverseState = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        state,
+        universe.state(),
+        "a universe's state survives its encoding"
+    );
+    let mut fresh = Universe::new(plan.clone());
+    assert_eq!(fresh.restore(state), Vec::<String>::new());
+    fresh
 }
 
 /// What was said, by rule, in order.

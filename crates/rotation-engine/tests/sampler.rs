@@ -1,5 +1,7 @@
 //! The sampler, event by event: what each tick does to the bars, and what is left out.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use rotation_engine::calendar::Calendar;
 use rotation_engine::clock::{Bucket, Clock, SECOND, format_span, parse_span};
 use rotation_engine::detector::Kind;
@@ -301,6 +303,11 @@ fn sessions_end_with_their_official_print() {
             "duplicate",
         ],
     );
+}
+
+#[test]
+fn an_official_print_may_correct_the_last_session() {
+    use Say::Tick;
     check(
         "an official print after the horizon is a correction",
         "session",

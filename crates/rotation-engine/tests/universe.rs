@@ -1,5 +1,7 @@
 //! The universe, record by record: sections, corrections, sources, and the episodes that are told.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use rotation_engine::calendar::Calendar;
 use rotation_engine::clock::{Clock, session_bucket};
 use rotation_engine::detector::Kind;

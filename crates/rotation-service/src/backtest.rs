@@ -89,7 +89,7 @@ pub fn backtest(request: &Request<'_>) -> anyhow::Result<Outcome> {
         .collect::<Result<Vec<_>, _>>()?;
     let mut run = Run::new(request);
     let mut merged = files::merge(sources);
-    while let Some(record) = merged.next() {
+    for record in merged.by_ref() {
         match record {
             Ok(record) => run.take(&record, &mut outcome)?,
             Err(error) if error.is_final() => return Err(error).context("the backtest stops"),
@@ -246,7 +246,7 @@ impl Run {
                 Output::Alert(alert) => outcome.alerts.push(*alert),
                 Output::Reading(reading) => outcome.readings.push(*reading),
                 Output::Dropped { code, .. } => {
-                    *outcome.dropped.entry(code.name()).or_default() += 1
+                    *outcome.dropped.entry(code.name()).or_default() += 1;
                 }
                 Output::Rejected { message, .. } => outcome.faults.push(message),
                 Output::Refused { reason } => outcome.faults.push(reason),

@@ -14,9 +14,11 @@ use rotation_engine::output::{DropCode, Output, Reading, RejectCode};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{LogBody, LogRecord, Progress};
 use rotation_engine::time::EventTime;
+use rotation_engine::universe::Universe;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod failures;
 mod process;
 
 /// A metric's name, its labels, and what it says.
@@ -243,15 +245,27 @@ impl Metrics {
                         .with_label_values(&[name, series.symbol.as_str()])
                 })
                 .collect(),
-            horizon: self.horizon.with_label_values(&[name]),
             excluded: self.excluded.with_label_values(&[name]),
             all: self.clone(),
             name: name.to_owned(),
         }
     }
 
+    /// Makes the series of a universe before anything happens in it, so that the first change shows as one.
+    pub fn begin(&self, plan: &UniversePlan) {
+        for rule in &plan.rules {
+            self.open
+                .with_label_values(&[plan.name.as_str(), rule.name.as_str()]);
+        }
+        self.unknown_symbols(0);
+    }
+
     /// Handles for one stage, resolved once.
     pub fn stage(&self, stage: &str) -> StageMetrics {
+        for code in failures::labels() {
+            self.commit_failures
+                .with_label_values(&[stage, code.as_str()]);
+        }
         StageMetrics {
             consumed: self.consumed.with_label_values(&[stage]),
             commits: self.commits.with_label_values(&[stage]),
@@ -298,7 +312,6 @@ pub struct UniverseMetrics {
     dead: Vec<IntCounter>,
     rules: Vec<RuleMetrics>,
     series: Vec<Gauge>,
-    horizon: Gauge,
     excluded: IntGauge,
 }
 
@@ -314,14 +327,45 @@ impl UniverseMetrics {
             Output::Reading(reading) => self.reading(reading),
             Output::Alert(alert) => self.alert(alert),
             Output::OpenEpisodes { rule, open } => {
-                self.rules[*rule as usize].open.set(i64::from(*open))
+                self.rules[*rule as usize].open.set(i64::from(*open));
             }
-            Output::Horizon { time } => self.horizon.set(seconds(*time)),
+            Output::Horizon { time } => self.horizon(*time),
             Output::Source { excluded, .. } => self.excluded.add(if *excluded { 1 } else { -1 }),
             Output::Refused { reason } => {
-                tracing::error!(universe = self.name, reason, "the universe stops")
+                tracing::error!(universe = self.name, reason, "the universe stops");
             }
         }
+    }
+
+    /// Shows how a universe stands: after a restore, which says nothing, and as it goes on.
+    pub fn stand(&self, universe: &Universe) {
+        for (rule, open) in self.rules.iter().zip(universe.open_episodes()) {
+            rule.open.set(i64::from(open));
+        }
+        self.excluded
+            .set(i64::try_from(universe.sources_excluded()).unwrap_or(i64::MAX));
+        if universe.horizon() > EventTime::MIN {
+            self.horizon(universe.horizon());
+        }
+    }
+
+    /// The universe is another process's from now on, which shows how it stands.
+    pub fn leave(&self) {
+        for rule in &self.rules {
+            rule.open.set(0);
+        }
+        self.excluded.set(0);
+        let labels = [self.name.as_str()];
+        // Absent, they have no age that could be taken for a stalled universe's.
+        let _ = self.all.horizon.remove_label_values(&labels);
+        let _ = self.all.horizon_lag.remove_label_values(&labels);
+    }
+
+    fn horizon(&self, time: EventTime) {
+        self.all
+            .horizon
+            .with_label_values(&[self.name.as_str()])
+            .set(seconds(time));
     }
 
     fn log(&self, record: &LogRecord) {
@@ -417,6 +461,8 @@ impl StageMetrics {
 
     /// A transaction failed.
     pub fn commit_failed(&self, code: &str) {
+        let known = failures::labels().any(|known| known == code);
+        let code = if known { code } else { failures::OTHER };
         self.all
             .commit_failures
             .with_label_values(&[self.name.as_str(), code])
@@ -426,10 +472,9 @@ impl StageMetrics {
     /// How far a task is behind.
     pub fn lag(&self, partition: i32, records: i64) {
         let partition = partition.to_string();
-        self.all
-            .lag
-            .with_label_values(&[self.name.as_str(), partition.as_str()])
-            .set(records);
+        let labels = [self.name.as_str(), partition.as_str()];
+        self.all.lag.with_label_values(&labels).set(records);
+        self.all.lost.with_label_values(&labels);
     }
 
     /// Records are gone.

@@ -12,7 +12,7 @@ use crate::stage::{
 };
 use crate::tasks::DeadLetters;
 use crate::tasks::sampler::{self, SamplerTask};
-use crate::tasks::universe::{self, Cited, UniverseTask};
+use crate::tasks::universe::{self, Cited, Refuse, UniverseTask};
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -141,6 +141,9 @@ impl Stages {
         stop: &StopSignal,
     ) -> anyhow::Result<Stages> {
         let names = kafka.topics.clone();
+        for plan in &config.universes {
+            metrics.begin(plan);
+        }
         let refused: Arc<Mutex<Option<String>>> = Arc::default();
         let mut stages = Vec::new();
         let (partitions, letter_bytes) = match options.state_mode {
@@ -154,62 +157,33 @@ impl Stages {
                 topics::RECORD_BYTES_DEFAULT,
             ),
         };
+        let mut add = |settings: StageSettings, factory| {
+            let stage_metrics = metrics.stage(&settings.name);
+            stages.push((
+                options.apply(settings),
+                factory,
+                stage_metrics,
+                Arc::default(),
+            ));
+        };
         if options.stages.samples() {
             let outputs = vec![names.bars.clone(), names.dead_letters.clone()];
             let mut settings =
                 StageSettings::new(kafka.clone(), "sampler", 0, &names.ticks, outputs);
             settings.idle_after = Some(options.idle_after);
-            let (plans, all) = (config.universes.clone(), metrics.clone());
             let letters = DeadLetters::new(&names.ticks, sampler::DEAD_LETTERS, letter_bytes);
-            let factory: stage::TaskFactory = Box::new(move |partition| {
-                Box::new(SamplerTask::new(
-                    partition,
-                    partitions,
-                    &plans,
-                    letters.clone(),
-                    &all,
-                ))
-            });
-            stages.push((
-                options.apply(settings),
-                factory,
-                metrics.stage("sampler"),
-                Arc::default(),
-            ));
+            add(settings, samplers(config, partitions, letters, metrics));
         }
         if options.stages.decides() {
             let outputs = vec![names.alerts.clone(), names.dead_letters.clone()];
-            let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
-            let (plans, all) = (config.universes.clone(), metrics.clone());
-            let cited = Cited {
-                ticks: names.ticks.clone(),
-                bars: names.bars.clone(),
-            };
             let letters = DeadLetters::new(&names.bars, universe::DEAD_LETTERS, letter_bytes);
-            let (refusal, stop) = (refused.clone(), stop.clone());
-            let factory: stage::TaskFactory = Box::new(move |_| {
-                let (refusal, stop) = (refusal.clone(), stop.clone());
-                let refuse = Arc::new(move |reason| {
-                    refusal
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .get_or_insert(reason);
-                    stop.store(true, Ordering::SeqCst);
-                });
-                Box::new(UniverseTask::new(
-                    &plans,
-                    cited.clone(),
-                    letters.clone(),
-                    &all,
-                    refuse,
-                ))
-            });
-            stages.push((
-                options.apply(settings),
-                factory,
-                metrics.stage("universe"),
-                Arc::default(),
-            ));
+            let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
+            let (ticks, bars) = (names.ticks, names.bars);
+            let refuse = refusal(refused.clone(), stop.clone());
+            add(
+                settings,
+                universes(config, Cited { ticks, bars }, letters, metrics, refuse),
+            );
         }
         Ok(Stages { stages, refused })
     }
@@ -261,6 +235,46 @@ impl Stages {
         results.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(())
     }
+}
+
+/// Makes the sampler stage's tasks.
+fn samplers(
+    config: &Config,
+    partitions: i32,
+    letters: DeadLetters,
+    metrics: &Metrics,
+) -> stage::TaskFactory {
+    let (plans, metrics) = (config.universes.clone(), metrics.clone());
+    Box::new(move |partition| {
+        let letters = letters.clone();
+        Box::new(SamplerTask::new(
+            partition, partitions, &plans, letters, &metrics,
+        ))
+    })
+}
+
+/// Makes the universe stage's tasks.
+fn universes(
+    config: &Config,
+    cited: Cited,
+    letters: DeadLetters,
+    metrics: &Metrics,
+    refuse: Refuse,
+) -> stage::TaskFactory {
+    let (plans, metrics) = (config.universes.clone(), metrics.clone());
+    Box::new(move |_| {
+        let (cited, letters, refuse) = (cited.clone(), letters.clone(), refuse.clone());
+        Box::new(UniverseTask::new(&plans, cited, letters, &metrics, refuse))
+    })
+}
+
+/// Keeps the first reason why a universe goes no further, and stops the process.
+fn refusal(reason_kept: Arc<Mutex<Option<String>>>, stop: StopSignal) -> Refuse {
+    Arc::new(move |reason| {
+        let mut kept = reason_kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get_or_insert(reason);
+        stop.store(true, Ordering::SeqCst);
+    })
 }
 
 impl Options {

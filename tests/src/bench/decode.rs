@@ -86,7 +86,7 @@ pub fn run(scale: &Scale) -> Result<Vec<Row>> {
         let mut engine = Engine::new(&plan);
         let mut decoded = Ok(());
         let with_engine = rate(records.len(), || {
-            decoded = through_engine(&records, &mut engine)
+            decoded = through_engine(&records, &mut engine);
         });
         decoded?;
         let accepted = engine.accepted;

@@ -52,9 +52,12 @@ mod tests {
     use super::*;
     use Novelty::{New, Seen};
 
+    /// A name, numbers with whether each is on the newest tick, and what is expected of each.
+    type Case = (&'static str, &'static [(u64, bool)], &'static [Novelty]);
+
     #[test]
     fn repeats_are_seen_and_gaps_are_filled() {
-        let cases: &[(&str, &[(u64, bool)], &[Novelty])] = &[
+        let cases: &[Case] = &[
             (
                 "in order",
                 &[(1, true), (2, true), (3, true)],

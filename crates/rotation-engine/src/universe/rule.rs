@@ -110,6 +110,13 @@ impl RuleWork {
     }
 }
 
+impl RuleState {
+    /// Number of episodes that stand.
+    pub(super) fn open_episodes(&self) -> u32 {
+        u32::from(self.core.policy.open().is_some())
+    }
+}
+
 /// A rule with everything that one step needs.
 pub(super) struct Turn<'a> {
     pub(super) plan: &'a UniversePlan,

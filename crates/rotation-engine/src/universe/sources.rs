@@ -57,6 +57,10 @@ impl Sources {
         self.stall_after = nanos;
     }
 
+    pub(super) fn excluded(&self) -> usize {
+        self.sources.iter().filter(|source| source.excluded).count()
+    }
+
     pub(super) fn horizon(&self) -> EventTime {
         self.horizon
     }

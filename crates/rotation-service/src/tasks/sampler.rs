@@ -107,7 +107,7 @@ impl SamplerTask {
                 SourceEvent::Tick { ref tick, .. } => {
                     universe
                         .sampler
-                        .tick(series, tick, bound, offset, &mut self.out)
+                        .tick(series, tick, bound, offset, &mut self.out);
                 }
                 SourceEvent::Split { time, ratio, .. } => {
                     universe

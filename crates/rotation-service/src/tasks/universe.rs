@@ -128,7 +128,7 @@ impl UniverseTask {
                     outbox.urgent();
                 }
                 Output::Rejected { code, message } => {
-                    self.letters.bury(record, code, &message, outbox)
+                    self.letters.bury(record, code, &message, outbox);
                 }
                 Output::Refused { reason } => (self.refuse)(format!("universe {name}: {reason}")),
                 _ => {}
@@ -142,6 +142,14 @@ fn now() -> EventTime {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());
     EventTime::from_nanos(i64::try_from(since).unwrap_or(i64::MAX))
+}
+
+impl Drop for UniverseTask {
+    fn drop(&mut self) {
+        for hosted in self.universes.values() {
+            hosted.metrics.leave();
+        }
+    }
 }
 
 impl Task for UniverseTask {
@@ -174,7 +182,11 @@ impl Task for UniverseTask {
         }
     }
 
-    fn end_of_batch(&mut self, _outbox: &mut Outbox) {}
+    fn end_of_batch(&mut self, _outbox: &mut Outbox) {
+        for hosted in self.universes.values() {
+            hosted.metrics.stand(&hosted.universe);
+        }
+    }
 
     fn idle(&mut self, _idle: Idle, _outbox: &mut Outbox) {}
 
@@ -195,6 +207,7 @@ impl Task for UniverseTask {
                 continue;
             };
             let cold = hosted.universe.restore(state);
+            hosted.metrics.stand(&hosted.universe);
             if !cold.is_empty() {
                 tracing::warn!(
                     universe = name,

@@ -1,0 +1,132 @@
+//! Debian's Prometheus scrapes a real run on real Kafka: every expression of every panel and rule returns data.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::time::Duration;
+
+use rotation_service::metrics::NAMES;
+use rotation_tests::broker::Broker;
+use rotation_tests::prometheus::{Prometheus, all_expressions, rule_files};
+use rotation_tests::service::Deployment;
+use rotation_tests::{market, workspace};
+
+const PARTITIONS: i32 = 4;
+
+/// Longest wait for an expression; recording rules stand on each other.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The shipped universe.
+fn universe() -> String {
+    let file = workspace::root().join("config/great-rotation.toml");
+    let text = std::fs::read_to_string(file).unwrap();
+    text[text.find("[universe.us]").unwrap()..].to_owned()
+}
+
+/// Series of a scraped metric: histograms have three names.
+fn series(page: &str, name: &str) -> usize {
+    let histogram = format!("{name}_bucket");
+    page.lines()
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .filter(|found| *found == name || *found == histogram)
+        .count()
+}
+
+#[test]
+fn every_panel_and_rule_shows_data_of_a_real_run() {
+    let (Some(data), Some(broker)) = (market::find("daily"), Broker::get()) else {
+        return;
+    };
+    let deployment = Deployment::new(broker, PARTITIONS, &universe()).unwrap();
+    let mut services = [deployment.run("one", &[]).unwrap()];
+    let target = services[0].address().unwrap();
+    let Some(server) = Prometheus::start(&target, &rule_files().unwrap()).unwrap() else {
+        return;
+    };
+    server.await_scrapes(2).unwrap();
+
+    let files = ["RUT", "GSPC", "DGS10"].map(|symbol| data.join(format!("{symbol}.csv")));
+    let config = deployment.config();
+    let mut words = vec!["replay".into(), "--config".into(), config.into_os_string()];
+    words.push("--quiet".into());
+    words.extend(files.map(Into::into));
+    deployment.command(words).unwrap();
+    let bad = (0..20).map(|n| (Some(n % PARTITIONS), "RUT", "{\"symbol\":", None));
+    broker.produce(&deployment.topics[0], bad).unwrap();
+    deployment.await_done(&mut services).unwrap();
+
+    let expressions = all_expressions().unwrap();
+    let mut empty = Vec::new();
+    for found in &expressions {
+        server
+            .await_samples(&found.expression, PATIENCE)
+            .unwrap_or_else(|error| panic!("{}: {error:#}", found.place));
+        let samples = server.query(&found.expression).unwrap();
+        let samples = samples["result"].as_array().unwrap();
+        let numbers = samples.iter().filter(|sample| sample["value"][1] != "NaN");
+        if numbers.count() == 0 {
+            empty.push(format!("{}: {}", found.place, found.expression));
+        }
+    }
+    assert!(empty.is_empty(), "not a number: {empty:#?}");
+    let (_, page) = services[0].get("/metrics").unwrap();
+    for metric in NAMES {
+        assert!(
+            series(&page, metric.name) > 0,
+            "no series of {}",
+            metric.name
+        );
+    }
+    let dead = "rotation_dead_letters_total{code=\"undecodable\"}";
+    assert_eq!(services[0].metric(dead).unwrap(), 20.0);
+    let (rules, metrics) = (expressions.len(), NAMES.len());
+    println!("{rules} expressions, {metrics} metrics, all with data");
+    assert_eq!(server.samples("rotation_no_such_metric").unwrap(), 0);
+    let refused = server.samples("sum(").unwrap_err();
+    assert!(refused.to_string().contains("sum("), "{refused:#}");
+    let [service] = services;
+    service.terminate().unwrap();
+}
+
+#[test]
+fn series_that_count_trouble_are_there_before_it_and_gauges_outlive_a_restart() {
+    let Some(broker) = Broker::get() else { return };
+    let deployment = Deployment::new(broker, PARTITIONS, &universe()).unwrap();
+    let mut service = deployment.run("one", &[]).unwrap();
+    let open = "rotation_open_episodes{rule=\"ten-year-toward-five\",universe=\"us\"}";
+    assert_eq!(service.metric(open).unwrap(), 0.0);
+    for stage in ["sampler", "universe"] {
+        let failures =
+            format!("rotation_commit_failures_total{{code=\"MessageTimedOut\",stage=\"{stage}\"}}");
+        assert_eq!(service.metric(&failures).unwrap(), 0.0);
+    }
+    // Armed, then within 10 basis points of the level.
+    let close = |date: &str, value: f64| {
+        format!(
+            "{{\"symbol\":\"DGS10\",\"time\":\"{date}T21:00:00Z\",\"value\":{value},\"official\":true}}"
+        )
+    };
+    let closes = [close("2026-01-20", 4.60), close("2026-01-21", 4.95)];
+    let sent = closes.map(|close| (None, "DGS10", close, None));
+    broker.produce(&deployment.topics[0], sent).unwrap();
+    let mut services = [service];
+    deployment.await_done(&mut services).unwrap();
+    assert_eq!(services[0].metric(open).unwrap(), 1.0);
+    let lost: usize = {
+        let (_, page) = services[0].get("/metrics").unwrap();
+        series(&page, "rotation_lost_records_total")
+    };
+    assert!(lost > 0, "no series of lost records");
+
+    let [service] = services;
+    service.terminate().unwrap();
+    let mut service = deployment.run("one", &[]).unwrap();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while service.get("/readyz").unwrap().0 != 200 || service.metric(open).unwrap() < 1.0 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the episode is not shown after a restart"
+        );
+        service.alive().unwrap();
+    }
+    service.terminate().unwrap();
+}
