@@ -86,5 +86,5 @@ clean: ## Remove what was built and what was fetched
 .PHONY: rust
 rust:
 	@command -v cargo > /dev/null || { \
-	  echo "cargo was not found: install Rust with rustup (https://rustup.rs), open a new shell, run make again" >&2; \
+	  echo "cargo was not found: install Rust with rustup, open a new shell, run make again" >&2; \
 	  exit 1; }

@@ -165,6 +165,18 @@ impl Deployment {
         }
     }
 
+    /// Positions in the ticks topic that the sampler stage has committed, summed over its partitions.
+    ///
+    /// # Errors
+    ///
+    /// When the broker does not answer.
+    pub fn sampled(&self) -> Result<usize> {
+        let committed = self
+            .broker
+            .committed(&format!("{}.sampler", self.group), &self.topics[0])?;
+        Ok(usize::try_from(committed.values().sum::<i64>())?)
+    }
+
     /// Whether a stage's group has committed the position behind the last record of each partition with records.
     fn is_read(&self, stage: &str, topic: &str) -> Result<bool> {
         let committed = self

@@ -173,7 +173,7 @@ fn ten_kills_lose_nothing_and_repeat_nothing() {
     println!("seed {seed}");
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let snapshots = ["--snapshot-interval", "500ms"];
-    let mut fed = 0;
+    let (mut fed, mut amid) = (0, 0);
     for kill in 0..10 {
         let service = deployment.run("one", &snapshots).unwrap();
         let until = sent.len() * (kill + 1) / 11;
@@ -184,7 +184,14 @@ fn ten_kills_lose_nothing_and_repeat_nothing() {
             dice.random_range(0..2_500),
         ));
         service.kill().unwrap();
+        let read = deployment.sampled().unwrap();
+        println!("kill {}: {read} of {fed} records sampled", kill + 1);
+        amid += usize::from(read < fed);
     }
+    assert!(
+        amid > 0,
+        "at least one kill strikes before everything is read"
+    );
     let mut services = [deployment.run("one", &snapshots).unwrap()];
     produce(&deployment, &sent[fed..]);
     deployment.await_done(&mut services).unwrap();

@@ -1,8 +1,9 @@
 //! The `rotation` command.
 
 use clap::Parser;
+use rdkafka::error::KafkaError;
 use rotation_service::cli::Cli;
-use rotation_service::config::ConfigErrors;
+use rotation_service::kafka::topics::TopicError;
 use rotation_service::stage::StageError;
 use std::process::ExitCode;
 
@@ -24,11 +25,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigErrors>() {
-        2
-    } else if error.is::<StageError>() || error.is::<rdkafka::error::KafkaError>() {
-        3
-    } else {
-        2
-    }
+    let kafka = error.is::<StageError>() || error.is::<TopicError>() || error.is::<KafkaError>();
+    if kafka { 3 } else { 2 }
 }

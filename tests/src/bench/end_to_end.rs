@@ -55,21 +55,27 @@ impl Bench<'_> {
         feed.produce(scale.kafka_records)?;
         let marks = [scale.kafka_records / 2, scale.kafka_records];
         let (mut rates, mut cores) = (Rates::default(), Rates::default());
+        let mut threads = Rates::default();
         for _ in 0..scale.kafka_rounds {
             let bare = self.read(&feed, Reader::Bare, marks)?;
             let stage = self.read(&feed, Reader::Stage, marks)?;
             let records = scale.kafka_records as f64;
             rates.add(records / bare.seconds, records / stage.seconds);
+            threads.add(
+                records / bare.thread_seconds,
+                records / stage.thread_seconds,
+            );
             cores.add(bare.core_seconds / records, stage.core_seconds / records);
         }
         let [stage, bare, ratio] = cores.medians();
         let cores = Row {
-            what: "cores' time of that, a record".to_owned(),
+            what: "cores' time of that, a record, all threads".to_owned(),
             measured: format!("{:.2} µs", stage * 1e6),
             floor: format!("{:.2} µs", bare * 1e6),
             ratio,
             aim: String::new(),
         };
+        let threads = threads.row("the rate that its consuming thread alone allows", "");
         let [first, last] = scale.memory;
         feed.produce(last.saturating_sub(scale.kafka_records))?;
         let cost = self.read(&feed, Reader::Service, scale.memory)?;
@@ -83,7 +89,12 @@ impl Bench<'_> {
             aim: "0.90 to 1.10".to_owned(),
         };
         let what = format!("sampler stage from Kafka, {PARTITIONS} partitions");
-        Ok(vec![rates.row(&what, "0.85 of the floor"), cores, memory])
+        Ok(vec![
+            rates.row(&what, "0.85 of the floor"),
+            threads,
+            cores,
+            memory,
+        ])
     }
 
     fn many_series(&mut self, scale: &Scale) -> Result<Row> {

@@ -127,7 +127,10 @@ pub fn page(before: &Machine, scale: &Scale, rows: &[Row]) -> String {
            `serde_json` into a derived struct that borrows its texts, and the RFC 3339 time parsed, nothing else. {rounds} rounds.\n\
          - **From Kafka**: {kafka_records} such records on a local broker, which shares the cores. The stage runs as in\n  \
            `rotation run`: transactions, snapshots, metrics. Floor: a consumer with the same settings and the same calls that\n  \
-           drops every record. From the first record to the last; {kafka_rounds} rounds, each reader a process of its own.\n\
+           drops every record. From the first record to the last; {kafka_rounds} rounds, each reader a process of its own.\n  \
+           The stage decodes on a second thread, so it needs cores that the floor leaves to the broker: where they are scarce\n  \
+           the ratio falls to that of the cores' time. With a core for each thread the thread that consumes sets the pace,\n  \
+           in both; its line says what that would be.\n\
          - **Memory**: resident memory of a process with both stages and metrics, from one run.\n"
     );
     page

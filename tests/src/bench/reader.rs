@@ -71,6 +71,8 @@ pub struct Cost {
     pub seconds: f64,
     /// Of cores, user and system, by all threads.
     pub core_seconds: f64,
+    /// Of a core, by the thread that polls the consumer.
+    pub thread_seconds: f64,
     /// Resident bytes after the first mark.
     pub resident_first: u64,
     /// Resident bytes at the end.
@@ -100,7 +102,7 @@ pub fn read(reader: Reader, config: &Path, marks: [u64; 2]) -> Result<Cost> {
 struct Meter {
     marks: [u64; 2],
     seen: u64,
-    begun: Option<(Instant, f64)>,
+    begun: Option<(Instant, f64, Duration)>,
     cost: Cost,
 }
 
@@ -114,20 +116,21 @@ impl Meter {
         }
     }
 
-    /// So many records were read in all; whether that is enough.
+    /// So many records were read in all, by this thread; whether that is enough.
     fn reach(&mut self, seen: u64) -> Result<bool> {
         let [first, last] = self.marks;
         let before = std::mem::replace(&mut self.seen, seen);
         if seen > 0 && self.begun.is_none() {
-            self.begun = Some((Instant::now(), core_seconds()?));
+            self.begun = Some((Instant::now(), core_seconds()?, thread_time()));
         }
         if before < first && first <= seen {
             self.cost.resident_first = status_bytes("VmRSS")?;
         }
         if before < last && last <= seen {
-            let (clock, cores) = self.begun.context("no first record")?;
+            let (clock, cores, thread) = self.begun.context("no first record")?;
             self.cost.seconds = clock.elapsed().as_secs_f64();
             self.cost.core_seconds = core_seconds()? - cores;
+            self.cost.thread_seconds = (thread_time() - thread).as_secs_f64();
             self.cost.resident_last = status_bytes("VmRSS")?;
             self.cost.resident_peak = status_bytes("VmHWM")?;
         }
@@ -153,6 +156,11 @@ fn core_seconds() -> Result<f64> {
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
     Ok(ticks / TICKS_PER_SECOND)
+}
+
+/// Time of a core that this thread has used; zero where the kernel does not tell.
+fn thread_time() -> Duration {
+    super::core_time().unwrap_or_default()
 }
 
 /// A size of `/proc/self/status`.

@@ -49,6 +49,10 @@ pub(super) struct Pending {
     pub(super) values: Vec<Option<Point>>,
     /// The official value of each leg, where it came after.
     fixes: Vec<Option<Point>>,
+    /// So many legs from the first need not be asked again: they are settled, or, once the bucket is cut, final. Bars of
+    /// a close come leg by leg; asking all of them at each would take a wide universe the square of its width.
+    #[serde(default)]
+    passed: usize,
 }
 
 /// What comes out of a cut.
@@ -87,6 +91,7 @@ impl Pending {
             bucket,
             values: vec![None; legs],
             fixes: vec![None; legs],
+            passed: 0,
         }
     }
 
@@ -177,8 +182,8 @@ impl Cut {
 
     /// The next bucket that is ready, if any.
     pub(super) fn next(&mut self, plan: &CutPlan, horizon: EventTime) -> Option<Ready> {
-        if let Some(last) = self.provisional.take() {
-            if !self.is_final(plan, &last, horizon) {
+        if let Some(mut last) = self.provisional.take() {
+            if !self.is_final(plan, &mut last, horizon) {
                 self.provisional = Some(last);
                 return None;
             }
@@ -186,41 +191,52 @@ impl Cut {
                 return Some(Ready::Final(last.corrected()));
             }
         }
-        let first = self.pending.first_entry()?;
-        let legs = self.reached.len();
-        let is_settled = (0..legs).all(|leg| {
-            let pending = first.get();
-            pending.values[leg].is_some()
-                || self.reached[leg].is_some_and(|reached| reached >= *first.key())
-                || plan
-                    .end(leg, &pending.bucket)
-                    .is_none_or(|end| horizon >= end)
-        });
-        if !is_settled {
+        let mut first = self.pending.first_entry()?;
+        let (key, legs) = (*first.key(), self.reached.len());
+        let pending = first.get_mut();
+        pending.passed += (pending.passed..legs)
+            .take_while(|&leg| {
+                pending.values[leg].is_some()
+                    || self.reached[leg].is_some_and(|reached| reached >= key)
+                    || plan
+                        .end(leg, &pending.bucket)
+                        .is_none_or(|end| horizon >= end)
+            })
+            .count();
+        if pending.passed < legs {
             return None;
         }
-        let (key, pending) = first.remove_entry();
+        let pending = first.remove();
         self.cut = Some(key);
         let all_official = (0..legs).all(|leg| {
             pending.values[leg].is_some_and(|point| point.official)
                 || !plan.expects(leg, &pending.bucket)
         });
         if plan.clock == Clock::Session && !all_official {
-            self.provisional = Some(pending.clone());
+            self.provisional = Some(Pending {
+                passed: 0,
+                ..pending.clone()
+            });
         }
         Some(Ready::First(pending))
     }
 
     /// Whether no leg of a bucket can be corrected any more.
-    fn is_final(&self, plan: &CutPlan, last: &Pending, horizon: EventTime) -> bool {
+    fn is_final(&self, plan: &CutPlan, last: &mut Pending, horizon: EventTime) -> bool {
         let key = last.bucket.date.map_or(i64::MIN, date_key);
-        (0..self.reached.len()).all(|leg| {
-            last.is_official(leg)
-                || self.reached[leg].is_some_and(|reached| reached > key)
-                || match last.bucket.date.and_then(|date| plan.session(leg, date)) {
-                    None => true,
-                    Some(bucket) => horizon > bucket.as_of.saturating_add(plan.correction_window),
-                }
-        })
+        let legs = self.reached.len();
+        last.passed += (last.passed..legs)
+            .take_while(|&leg| {
+                last.is_official(leg)
+                    || self.reached[leg].is_some_and(|reached| reached > key)
+                    || match last.bucket.date.and_then(|date| plan.session(leg, date)) {
+                        None => true,
+                        Some(bucket) => {
+                            horizon > bucket.as_of.saturating_add(plan.correction_window)
+                        }
+                    }
+            })
+            .count();
+        last.passed == legs
     }
 }

@@ -53,13 +53,12 @@ struct Before {
 impl RuleWork {
     pub(super) fn new(index: u32, plan: &UniversePlan, rule: &RulePlan) -> Self {
         let mut legs: Vec<SeriesIx> = Vec::new();
+        let mut places = vec![None; plan.series.len()];
         let mut leg = |ix: SeriesIx| {
-            legs.iter()
-                .position(|known| *known == ix)
-                .unwrap_or_else(|| {
-                    legs.push(ix);
-                    legs.len() - 1
-                })
+            *places[ix.index()].get_or_insert_with(|| {
+                legs.push(ix);
+                legs.len() - 1
+            })
         };
         let mut baskets = 0;
         let mut inputs = Vec::with_capacity(rule.inputs.len());

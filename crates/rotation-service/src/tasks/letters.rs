@@ -81,15 +81,30 @@ mod tests {
 
     #[test]
     fn what_is_kept_fits_with_key_and_headers() {
-        let headers = dead_letter::headers("market.ticks", 3, 42, RejectCode::TooLarge, "expected less");
-        let headers: Vec<_> = headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
-        let beside: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        for (bytes_max, key) in [(0, None), (300, None), (1_000, Some(&b"RUT"[..])), (1_048_588, None)] {
+        let headers =
+            dead_letter::headers("market.ticks", 3, 42, RejectCode::TooLarge, "expected less");
+        let headers: Vec<_> = headers
+            .into_iter()
+            .map(|(name, value)| (name, value.into_bytes()))
+            .collect();
+        let beside: usize = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        for (bytes_max, key) in [
+            (0, None),
+            (300, None),
+            (1_000, Some(&b"RUT"[..])),
+            (1_048_588, None),
+        ] {
             let letters = DeadLetters::new("market.ticks", 1, bytes_max);
             let kept = letters.room(key, &headers);
             let all = kept + beside + key.map_or(0, <[u8]>::len) + FRAME_BYTES;
             assert!(kept == 0 || all <= bytes_max, "{kept} of {bytes_max}");
-            assert!(kept + 1_000 > bytes_max, "{kept} of {bytes_max}: more would fit");
+            assert!(
+                kept + 1_000 > bytes_max,
+                "{kept} of {bytes_max}: more would fit"
+            );
         }
     }
 }

@@ -24,8 +24,10 @@ pub struct SamplerTask {
     partition: i32,
     metrics: Metrics,
     universes: Vec<UniverseSampler>,
-    /// By symbol, which universes name it and as which of their series.
-    symbols: HashMap<Vec<u8>, Vec<(usize, SeriesIx)>>,
+    /// The place of each symbol in `named`.
+    symbols: HashMap<Vec<u8>, usize>,
+    /// For each symbol, which universes name it and as which of their series.
+    named: Vec<Vec<(usize, SeriesIx)>>,
     out: Vec<Output>,
     offset: i64,
     unknown: u64,
@@ -49,16 +51,19 @@ impl SamplerTask {
     ) -> SamplerTask {
         let source = u32::try_from(partition).expect("partitions count from zero");
         let sources = u32::try_from(partitions).expect("a topic has at least one partition");
-        let mut symbols: HashMap<Vec<u8>, Vec<(usize, SeriesIx)>> = HashMap::new();
+        let mut symbols: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut named: Vec<Vec<(usize, SeriesIx)>> = Vec::new();
         let mut universes = Vec::with_capacity(plans.len());
         for (at, plan) in plans.iter().enumerate() {
             let sampler = Sampler::new(plan.clone(), source, sources);
             for series in &plan.series {
                 if let Some(ix) = sampler.slot(&series.symbol) {
-                    symbols
-                        .entry(series.symbol.as_bytes().to_vec())
-                        .or_default()
-                        .push((at, ix));
+                    let symbol = series.symbol.as_bytes().to_vec();
+                    let place = *symbols.entry(symbol).or_insert(named.len());
+                    if place == named.len() {
+                        named.push(Vec::new());
+                    }
+                    named[place].push((at, ix));
                 }
             }
             let metrics = metrics.universe(plan);
@@ -75,6 +80,7 @@ impl SamplerTask {
             metrics: metrics.clone(),
             universes,
             symbols,
+            named,
             out: Vec::new(),
             offset: 0,
             unknown: 0,
@@ -82,9 +88,12 @@ impl SamplerTask {
     }
 
     /// Takes one decoded event. Each universe judges it by itself; the first that rejects it speaks for all.
+    ///
+    /// `keyed` is the record's key with its place: mostly the event's symbol too, which is then not looked up again.
     fn take(
         &mut self,
         event: &SourceEvent<'_>,
+        keyed: Option<(&[u8], usize)>,
         stamped: Option<EventTime>,
         outbox: &mut Outbox,
     ) -> Option<Reject> {
@@ -92,11 +101,15 @@ impl SamplerTask {
         let mut rejected = None;
         let named = match event {
             SourceEvent::Tick { symbol, .. } | SourceEvent::Split { symbol, .. } => {
-                let Some(named) = self.symbols.get(symbol.as_bytes()) else {
+                let place = match keyed {
+                    Some((key, place)) if key == symbol.as_bytes() => Some(place),
+                    _ => self.symbols.get(symbol.as_bytes()).copied(),
+                };
+                let Some(place) = place else {
                     self.unknown += 1;
                     return None;
                 };
-                named.as_slice()
+                self.named[place].as_slice()
             }
             SourceEvent::Heartbeat { .. } => &[],
         };
@@ -177,12 +190,15 @@ impl UniverseSampler {
 impl Task for SamplerTask {
     fn step(&mut self, record: &InputRecord<'_>, outbox: &mut Outbox) {
         self.offset = record.offset;
+        let mut keyed = None;
         if let Some(key) = record.key
             && !key.is_empty()
-            && !self.symbols.contains_key(key)
         {
-            self.unknown += 1;
-            return;
+            let Some(place) = self.symbols.get(key) else {
+                self.unknown += 1;
+                return;
+            };
+            keyed = Some((key, *place));
         }
         let Some(payload) = record.payload else {
             let message = "expected an input record, found no value".to_owned();
@@ -198,7 +214,7 @@ impl Task for SamplerTask {
         };
         let stamped = record.timestamp.map(|(millis, _)| from_millis(millis));
         let rejected = match input::decode(payload) {
-            Ok(input) => self.take(&input.event(), stamped, outbox),
+            Ok(input) => self.take(&input.event(), keyed, stamped, outbox),
             Err(error) => Some(Reject {
                 code: error.code,
                 message: error.message,
