@@ -59,7 +59,7 @@ impl Scale {
             ticks: 20_000,
             records: 2_000,
             kafka_rounds: 1,
-            kafka_records: 5_000,
+            kafka_records: 100_000,
             memory: [2_000, 10_000],
             wide_records: 5_000,
         }

@@ -49,8 +49,8 @@ pub(super) struct Pending {
     pub(super) values: Vec<Option<Point>>,
     /// The official value of each leg, where it came after.
     fixes: Vec<Option<Point>>,
-    /// So many legs from the first need not be asked again: they are settled, or, once the bucket is cut, final. Bars of
-    /// a close come leg by leg; asking all of them at each would take a wide universe the square of its width.
+    /// So many legs from the first need not be asked again: they are settled, or, once the bucket is cut, final.
+    /// Bars of a close come leg by leg; asking all legs at each would take a wide universe the square of its width.
     #[serde(default)]
     passed: usize,
 }
