@@ -31,11 +31,20 @@ fn a_clean_run_puts_out_everything_once() -> Result<()> {
     trial.put(5_000)?;
     let stage = trial.start(trial.settings("one"));
     trial.await_end()?;
-    // Committing with messages in flight would wait 100 ms in the client's flush, each time.
-    let fastest = commits(&stage).into_iter().min();
+    // Committing with messages in flight waits 100 ms in the client's flush, every time. A busy machine makes a commit
+    // slow now and then, but not each of many.
+    let is_quick = |took: &Duration| *took < Duration::from_millis(100);
+    for _ in 0..50 {
+        if commits(&stage).iter().any(is_quick) {
+            break;
+        }
+        trial.put(50)?;
+        trial.await_end()?;
+    }
+    let all = commits(&stage);
     assert!(
-        fastest.is_some_and(|took| took < Duration::from_millis(100)),
-        "the fastest commit took {fastest:?}"
+        all.iter().any(is_quick),
+        "none of the commits was quick: {all:?}"
     );
     stage.stop()??;
     trial.check()
