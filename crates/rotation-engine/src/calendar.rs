@@ -23,6 +23,8 @@ mod table;
 mod us_bond;
 mod xnys;
 
+pub(crate) use rule::epoch_day;
+
 /// A market's calendar of trading sessions.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

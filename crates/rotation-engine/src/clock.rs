@@ -5,14 +5,14 @@
 //! included (`end` is one nanosecond past it), because the closing print is stamped with the close.
 
 use crate::calendar::Calendar;
-use crate::time::EventTime;
+use crate::time::{EventTime, NANOS_PER_SECOND};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
 /// Nanoseconds in a second.
-pub const SECOND: i64 = 1_000_000_000;
+pub const SECOND: i64 = NANOS_PER_SECOND;
 /// Nanoseconds in a day of 24 hours.
 pub const DAY: i64 = 86_400 * SECOND;
 
@@ -58,8 +58,7 @@ impl Bucket {
 
 /// Days since 1970-01-01.
 pub fn date_key(date: Date) -> i64 {
-    const EPOCH: Date = jiff::civil::date(1970, 1, 1);
-    i64::from((date - EPOCH).get_days())
+    crate::calendar::epoch_day(date)
 }
 
 impl Clock {

@@ -5,7 +5,7 @@
 
 use crate::output::Output;
 use crate::plan::UniversePlan;
-use crate::record::{SourceEvent, Tick};
+use crate::record::SourceEvent;
 use crate::sampler::Sampler;
 use crate::time::EventTime;
 use crate::universe::{ReadingDetail, Universe};
@@ -93,19 +93,5 @@ impl Pipeline {
                 other => out.push(other),
             }
         }
-    }
-}
-
-/// A tick as a source's event.
-pub fn tick<'a>(symbol: &'a str, time: EventTime, price: f64) -> SourceEvent<'a> {
-    SourceEvent::Tick {
-        symbol,
-        tick: Tick {
-            time,
-            price,
-            size: 0.0,
-            seq: None,
-            official: false,
-        },
     }
 }

@@ -14,7 +14,6 @@ use crate::tasks::DeadLetters;
 use crate::tasks::sampler::{self, SamplerTask};
 use crate::tasks::universe::{self, Cited, Refuse, UniverseTask};
 use anyhow::Context;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -355,9 +354,4 @@ async fn stop_on_signal(stop: StopSignal) {
         _ = tokio::signal::ctrl_c() => {}
     }
     std::process::exit(130);
-}
-
-/// The address that metrics are served on, for messages.
-pub fn metrics_url(address: SocketAddr) -> String {
-    format!("http://{address}/metrics")
 }

@@ -181,7 +181,7 @@ fn easter(year: i16) -> Date {
 }
 
 /// Days from 1970-01-01 to `date`.
-pub(super) fn epoch_day(date: Date) -> i64 {
+pub(crate) fn epoch_day(date: Date) -> i64 {
     date.duration_since(Date::constant(1970, 1, 1)).as_hours() / 24
 }
 

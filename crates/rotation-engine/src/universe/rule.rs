@@ -196,7 +196,7 @@ impl Turn<'_> {
         };
         self.state.core = before.core;
         let told = before.told;
-        let (section_values, step, event) = self.decide(pending);
+        let (section_values, step, event) = self.decide(pending.bucket, &pending.values);
         let section = Section {
             bucket: pending.bucket,
             values: &section_values,
@@ -246,19 +246,11 @@ impl Turn<'_> {
             rule: self.work.index,
             as_of: bucket.as_of,
         });
-        let values = self.state.core.inputs(self.work, legs);
+        let (values, step, event) = self.decide(bucket, legs);
         let section = Section {
             bucket,
             values: &values,
         };
-        let step = self.state.core.detector.step(&self.rule.kind, &section);
-        let context = Context {
-            plan: self.plan,
-            rule: self.rule,
-            section: &section,
-            measure: step.reading,
-        };
-        let event = self.state.core.policy.apply(&context, &step.change);
         if let Some(event) = &event {
             self.tell(&section, &step, event, out);
         }
@@ -266,10 +258,15 @@ impl Turn<'_> {
         event.map(|event| (event.state, event.episode))
     }
 
-    fn decide(&mut self, pending: &Pending) -> (Vec<Option<Point>>, Step, Option<Event>) {
-        let values = self.state.core.inputs(self.work, &pending.values);
+    /// Steps the detector and the policy: the inputs' values, what the detector says, what is to be told of it.
+    fn decide(
+        &mut self,
+        bucket: Bucket,
+        legs: &[Option<Point>],
+    ) -> (Vec<Option<Point>>, Step, Option<Event>) {
+        let values = self.state.core.inputs(self.work, legs);
         let section = Section {
-            bucket: pending.bucket,
+            bucket,
             values: &values,
         };
         let step = self.state.core.detector.step(&self.rule.kind, &section);
@@ -301,7 +298,12 @@ impl Turn<'_> {
     }
 
     fn tell(&self, section: &Section<'_>, step: &Step, event: &Event, out: &mut Vec<Output>) {
-        out.push(Output::Alert(Box::new(self.alert(section, step, event))));
+        self.say(self.alert(section, step, event), out);
+    }
+
+    /// Publishes an alert, and how many episodes stand after it.
+    fn say(&self, alert: Alert, out: &mut Vec<Output>) {
+        out.push(Output::Alert(Box::new(alert)));
         let open = u32::from(self.state.core.policy.open().is_some());
         out.push(Output::OpenEpisodes {
             rule: self.work.index,
@@ -343,12 +345,7 @@ impl Turn<'_> {
             State::Corrected => format!("corrected by official closes: {}", alert.headline),
             _ => format!("confirmed by official closes: {}", alert.headline),
         };
-        out.push(Output::Alert(Box::new(alert)));
-        let open = u32::from(self.state.core.policy.open().is_some());
-        out.push(Output::OpenEpisodes {
-            rule: self.work.index,
-            open,
-        });
+        self.say(alert, out);
     }
 
     fn names(&self) -> Names<'_> {
