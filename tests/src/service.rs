@@ -177,6 +177,24 @@ impl Deployment {
         Ok(usize::try_from(committed.values().sum::<i64>())?)
     }
 
+    /// Waits until the sampler stage has committed positions beyond so many records.
+    ///
+    /// # Errors
+    ///
+    /// When that takes too long; the error carries the service's log.
+    pub fn await_sampled(&self, records: usize, service: &Service) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.sampled()? <= records {
+            ensure!(
+                Instant::now() < deadline,
+                "it reads nothing; the log ends\n{}",
+                service.log()
+            );
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
     /// Whether a stage's group has committed the position behind the last record of each partition with records.
     fn is_read(&self, stage: &str, topic: &str) -> Result<bool> {
         let committed = self

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -177,13 +178,17 @@ fn ten_kills_lose_nothing_and_repeat_nothing() {
     for kill in 0..10 {
         let service = deployment.run("one", &snapshots).unwrap();
         let until = sent.len() * (kill + 1) / 11;
-        // Part of it before the kill, and the service is somewhere in it when it dies.
-        produce(&deployment, &sent[fed..until]);
+        let (begun, rest) = sent[fed..until].split_at((until - fed) / 2);
+        produce(&deployment, begun);
+        // It is at work once it has committed some of this; then it dies while more keeps coming.
+        deployment.await_sampled(fed, &service).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| produce(&deployment, rest));
+            let moment = Duration::from_millis(dice.random_range(0..120));
+            std::thread::sleep(moment);
+            service.kill().unwrap();
+        });
         fed = until;
-        std::thread::sleep(std::time::Duration::from_millis(
-            dice.random_range(0..2_500),
-        ));
-        service.kill().unwrap();
         let read = deployment.sampled().unwrap();
         println!("kill {}: {read} of {fed} records sampled", kill + 1);
         amid += usize::from(read < fed);
