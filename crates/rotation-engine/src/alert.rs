@@ -23,6 +23,8 @@ pub enum Fact {
     Text(String),
     /// A group.
     Group(Evidence),
+    /// Several, in an order that means something.
+    List(Vec<Fact>),
 }
 
 impl From<bool> for Fact {
@@ -58,6 +60,11 @@ impl From<Date> for Fact {
 impl From<EventTime> for Fact {
     fn from(value: EventTime) -> Self {
         Fact::Text(value.to_string())
+    }
+}
+impl From<Vec<Fact>> for Fact {
+    fn from(value: Vec<Fact>) -> Self {
+        Fact::List(value)
     }
 }
 impl From<Evidence> for Fact {
@@ -119,6 +126,8 @@ pub enum State {
     Opened,
     /// It became more serious.
     Escalated,
+    /// It became less serious, and goes on.
+    Eased,
     /// A correction of the data left the decision as it was, and the data are official now.
     Confirmed,
     /// A correction took back an escalation or a resolution; the episode goes on.
@@ -135,6 +144,7 @@ impl State {
         match self {
             State::Opened => "opened",
             State::Escalated => "escalated",
+            State::Eased => "eased",
             State::Confirmed => "confirmed",
             State::Corrected => "corrected",
             State::Resolved => "resolved",

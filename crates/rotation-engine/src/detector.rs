@@ -47,6 +47,17 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// Whether decisions stay the same when all prices are multiplied by one factor.
     fn is_scale_free(&self) -> bool;
 
+    /// The names of the rules that the rule reads, in the order of [`Section::said`]; of its own clock.
+    fn reads(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether a section that lacks an input says nothing and changes nothing. A kind over many members says no: it
+    /// leaves out the ones that are missing, and counts them.
+    fn needs_all_inputs(&self) -> bool {
+        true
+    }
+
     /// Whether the kind can read single ticks.
     fn reads_ticks(&self) -> bool;
 
@@ -123,7 +134,7 @@ impl Step {
 }
 
 /// A measurement against its threshold, all in the rule's unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
     /// The value; finite.
     pub value: f64,
@@ -135,7 +146,7 @@ pub struct Measure {
 
 /// What a section does to the detector's episode.
 ///
-/// Law: `Open` only while none is open; `Escalate`, `Hold` and `Resolve` only while one is.
+/// Law: `Open` only while none is open; `Escalate`, `Ease`, `Hold` and `Resolve` only while one is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// No episode, and none begins.
@@ -144,6 +155,8 @@ pub enum Change {
     Open(&'static str),
     /// It becomes more serious, because of this rung.
     Escalate(&'static str),
+    /// It becomes less serious and goes on, because of this rung.
+    Ease(&'static str),
     /// It goes on; evidence may have changed.
     Hold,
     /// It ends, for this reason.
@@ -251,6 +264,16 @@ macro_rules! detectors {
             /// See [`Params::is_scale_free`].
             pub fn is_scale_free(&self) -> bool {
                 match self { $(Kind::$variant(params) => params.is_scale_free(),)* }
+            }
+
+            /// See [`Params::reads`].
+            pub fn reads(&self) -> Vec<String> {
+                match self { $(Kind::$variant(params) => params.reads(),)* }
+            }
+
+            /// See [`Params::needs_all_inputs`].
+            pub fn needs_all_inputs(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.needs_all_inputs(),)* }
             }
 
             /// See [`Params::reads_ticks`].

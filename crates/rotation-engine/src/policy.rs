@@ -1,6 +1,6 @@
 //! The policy: what a detector finds becomes the episodes of an alert.
 //!
-//! `opened` → `escalated`* → `resolved`. At most one event a section. An episode that began where nothing is published
+//! `opened` → (`escalated` | `eased`)* → `resolved`. At most one event a section. An episode that began where nothing is published
 //! (before the universe went live, or within a rule's cool-down) is told at the first section where publishing is
 //! allowed and it still stands, so that no subscriber meets an episode without its opening.
 
@@ -103,11 +103,12 @@ impl Policy {
                 return None;
             }
             Change::Escalate(rung) if was_told => (State::Escalated, Some(rung), None),
-            Change::Open(rung) | Change::Escalate(rung) if may_tell => {
+            Change::Ease(rung) if was_told => (State::Eased, Some(rung), None),
+            Change::Open(rung) | Change::Escalate(rung) | Change::Ease(rung) if may_tell => {
                 (State::Opened, Some(rung), None)
             }
             Change::Hold if may_tell && !was_told => (State::Opened, None, None),
-            Change::Open(_) | Change::Escalate(_) | Change::Hold => return None,
+            Change::Open(_) | Change::Escalate(_) | Change::Ease(_) | Change::Hold => return None,
         };
         episode.transition += 1;
         let severity = context.rule.severity(

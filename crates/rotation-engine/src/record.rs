@@ -105,6 +105,9 @@ pub struct Bar {
     pub official: bool,
     /// The bar restates one that was published before.
     pub correction: bool,
+    /// The last tick's own time, where the series has a publication lag; the bucket is that of the publication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<EventTime>,
 }
 
 /// A tick forwarded for rules on the clock `tick`.

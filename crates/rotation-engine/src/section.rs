@@ -1,6 +1,7 @@
 //! Sections: what detectors read.
 
 use crate::clock::Bucket;
+use crate::detector::Measure;
 use crate::time::EventTime;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct Point {
     pub size: f64,
     /// The close is an official print.
     pub official: bool,
+    /// The instant that the close speaks for, where it was published later than that: a value with a publication lag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<EventTime>,
 }
 
 impl Point {
@@ -32,6 +36,7 @@ impl Point {
             close: value,
             size: 0.0,
             official,
+            observed: None,
         }
     }
 
@@ -48,6 +53,28 @@ impl Point {
     }
 }
 
+/// What a rule that reads other rules hears of one of them: how it stood after its latest section up to this bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// Its reading, in its own unit; none where it is not warm, or lacked an input.
+    pub reading: Option<Measure>,
+    /// Whether an episode of it is open.
+    pub is_open: bool,
+    /// What its latest section did, if more than go on.
+    pub began: Option<Began>,
+}
+
+/// What began or ended at a rule's section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Began {
+    /// An episode opened.
+    Opened,
+    /// It escalated or eased.
+    Moved,
+    /// It ended.
+    Ended,
+}
+
 /// The inputs of a rule over one bucket: complete, in order, each bucket at most once.
 #[derive(Clone, Copy, Debug)]
 pub struct Section<'a> {
@@ -56,6 +83,9 @@ pub struct Section<'a> {
     /// A value for each input of the rule, in the order of [`crate::detector::Kind::inputs`]; none where the
     /// member has no bar in this bucket. At least one is present.
     pub values: &'a [Option<Point>],
+    /// For each rule that the rule reads, in the order of [`crate::detector::Kind::reads`], how it stands; none while
+    /// it has read no section.
+    pub said: &'a [Option<Said>],
 }
 
 impl Section<'_> {

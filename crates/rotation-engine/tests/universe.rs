@@ -110,6 +110,7 @@ impl Log {
             ticks: 1,
             official,
             correction,
+            observed: None,
         };
         self.say(source, LogBody::Bar(bar))
     }

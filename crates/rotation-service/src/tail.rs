@@ -196,7 +196,7 @@ fn compose(alert: &Alert, paint: impl Fn(&str, &str) -> String) -> String {
         Severity::Critical => "1;31",
     };
     let state = match alert.state {
-        State::Opened | State::Escalated => BOLD,
+        State::Opened | State::Escalated | State::Eased => BOLD,
         State::Confirmed | State::Corrected | State::Resolved | State::Retracted => DIM,
     };
     let time = alert.as_of.to_string();

@@ -117,6 +117,7 @@ fn bar(start: EventTime, index: usize) -> LogRecord {
         ticks: 38,
         official: false,
         correction: false,
+        observed: None,
     });
     LogRecord {
         source: 3,

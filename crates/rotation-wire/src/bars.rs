@@ -80,6 +80,9 @@ impl Fields<'_> {
         push_json(self.out, &bar.ticks);
         self.flag("official", bar.official);
         self.flag("correction", bar.correction);
+        if let Some(observed) = bar.observed {
+            self.time("observed", observed);
+        }
     }
 
     fn tick(&mut self, tick: &WatchedTick) {

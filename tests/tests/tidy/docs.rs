@@ -386,6 +386,7 @@ fn every_code_state_kind_and_rung_is_explained() {
     let states = [
         State::Opened,
         State::Escalated,
+        State::Eased,
         State::Confirmed,
         State::Corrected,
         State::Resolved,

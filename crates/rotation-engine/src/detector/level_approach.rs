@@ -376,7 +376,7 @@ impl State {
         let reached = |edge: Decimal| (edge, Decimal::ZERO);
         let (edge, distance) = match (change, self.phase) {
             (Change::Open(NEAR), _) => reached(edges.open),
-            (Change::Open(_) | Change::Escalate(_), _) => reached(edges.level),
+            (Change::Open(_) | Change::Escalate(_) | Change::Ease(_), _) => reached(edges.level),
             (Change::Resolve(RETREATED), _) => reached(edges.arm),
             (Change::Resolve(_), _) => reached(edges.through),
             (Change::Quiet | Change::Hold, Phase::Unarmed) => (edges.arm, at.minus(edges.arm)),

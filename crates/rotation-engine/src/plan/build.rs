@@ -313,7 +313,7 @@ fn build_rule(
     };
     let inputs = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     check_clock(at, clock, kind, &inputs, series)?;
-    let mut known = vec!["opened", "escalated", "resolved"];
+    let mut known = vec!["opened", "escalated", "eased", "resolved"];
     known.extend_from_slice(kind.rungs());
     for (table, key) in written
         .common

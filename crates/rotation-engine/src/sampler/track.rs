@@ -17,8 +17,9 @@ pub(super) struct Track {
     pub(super) clock: Clock,
     pub(super) calendar: Calendar,
     pub(super) closing_window: i64,
-    /// The series' values count for the first session that closes after they are published.
-    lagged: bool,
+    /// Nanoseconds of publication lag, if any: values then count for the first session that closes after they are
+    /// published.
+    lag: Option<i64>,
     pub(super) bars: Bars,
 }
 
@@ -120,13 +121,13 @@ impl Track {
         plan: &SeriesPlan,
         closing_window: i64,
     ) -> Self {
-        let lagged = plan.publication_lag > 0;
+        let lag = Some(plan.publication_lag).filter(|lag| *lag > 0);
         Track {
             series,
             clock,
             calendar: plan.calendar,
             closing_window,
-            lagged,
+            lag,
             bars: Bars::default(),
         }
     }
@@ -166,7 +167,7 @@ impl Track {
         window: i64,
     ) -> Placed {
         let is_official = tick.official && self.clock == Clock::Session;
-        let bucket = if self.lagged && self.clock == Clock::Session {
+        let bucket = if self.lag.is_some() && self.clock == Clock::Session {
             let session = self
                 .calendar
                 .session_at_or_after(time.saturating_sub(self.closing_window));
@@ -179,7 +180,7 @@ impl Track {
         let Some(bucket) = bucket else {
             return Placed::Refused(DropCode::OutOfSession);
         };
-        if is_official && !self.lagged {
+        if is_official && self.lag.is_none() {
             return self.close_officially(bucket, time, tick, horizon, window);
         }
         if let Some(closed) = self.bars.closed
@@ -275,6 +276,7 @@ impl Track {
             ticks: 1,
             official: true,
             correction: true,
+            observed: None,
         };
         let bar = last.map_or(flat, |last| Bar {
             close: price,
@@ -310,6 +312,7 @@ impl Track {
             ticks: open.ticks,
             official: open.official,
             correction: false,
+            observed: self.lag.map(|lag| open.last_time.saturating_sub(lag)),
         };
         self.bars.closed = Some(open.bucket.key());
         self.bars.last = (self.clock == Clock::Session).then_some(bar);

@@ -150,6 +150,7 @@ impl Cut {
             close: bar.close,
             size: bar.size,
             official: bar.official,
+            observed: bar.observed,
         };
         if self.cut.is_some_and(|cut| key <= cut) {
             return match &mut self.provisional {

@@ -200,6 +200,7 @@ impl Turn<'_> {
         let section = Section {
             bucket: pending.bucket,
             values: &section_values,
+            said: &[],
         };
         let last = told.as_ref().map(|(_, episode)| episode.transition);
         let stands = match (&told, &event) {
@@ -250,6 +251,7 @@ impl Turn<'_> {
         let section = Section {
             bucket,
             values: &values,
+            said: &[],
         };
         if let Some(event) = &event {
             self.tell(&section, &step, event, out);
@@ -268,6 +270,7 @@ impl Turn<'_> {
         let section = Section {
             bucket,
             values: &values,
+            said: &[],
         };
         let step = self.state.core.detector.step(&self.rule.kind, &section);
         let context = Context {

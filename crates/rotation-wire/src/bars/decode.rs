@@ -125,6 +125,7 @@ struct Flat<'a> {
     official: bool,
     #[serde(default)]
     correction: bool,
+    observed: Option<EventTime>,
     time: Option<EventTime>,
     price: Option<Real>,
     ratio: Option<Real>,
@@ -158,6 +159,7 @@ impl Flat<'_> {
                 ticks: need.given("ticks", self.ticks)?,
                 official: self.official,
                 correction: self.correction,
+                observed: self.observed,
             }))
         };
         self.series_on(plan, Some(clock)).map(bar).transpose()

@@ -71,6 +71,7 @@ fn session_bar() -> Bar {
         ticks: 38,
         official: true,
         correction: false,
+        observed: None,
     }
 }
 
@@ -268,7 +269,12 @@ fn bars() -> impl Strategy<Value = LogBody> {
         },
     );
     let prices = (reals(), reals(), reals(), reals(), reals());
-    let flags = (any::<u32>(), any::<bool>(), any::<bool>());
+    let flags = (
+        any::<u32>(),
+        any::<bool>(),
+        any::<bool>(),
+        prop::option::of(times()),
+    );
     (
         prop::sample::select(clocks.to_vec()),
         buckets,
@@ -280,7 +286,7 @@ fn bars() -> impl Strategy<Value = LogBody> {
                 (series, clock),
                 bucket,
                 (open, high, low, close, size),
-                (ticks, official, correction),
+                (ticks, official, correction, observed),
             )| {
                 LogBody::Bar(Bar {
                     series,
@@ -294,6 +300,7 @@ fn bars() -> impl Strategy<Value = LogBody> {
                     ticks,
                     official,
                     correction,
+                    observed,
                 })
             },
         )

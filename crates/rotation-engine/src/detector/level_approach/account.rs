@@ -118,7 +118,7 @@ impl State {
                     self.pace(params, unit)
                 )
             }
-            (Change::Open(_) | Change::Hold | Change::Quiet | Change::Resolve(_), _) => {
+            (_, _) => {
                 format!("{series} at {value}, {place}{}", self.pace(params, unit))
             }
         }

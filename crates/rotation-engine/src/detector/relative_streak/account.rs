@@ -22,7 +22,7 @@ impl State {
                     since_years.map(|years| ("reached_since_years".to_owned(), years.into())),
                 );
             }
-            Change::Quiet | Change::Hold | Change::Resolve(_) => {}
+            Change::Ease(_) | Change::Quiet | Change::Hold | Change::Resolve(_) => {}
         }
         let Params {
             leader, laggard, ..
