@@ -10,9 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+mod bounds;
 mod day;
 mod distance;
 pub mod level_approach;
+pub mod policy_cycle;
 pub mod record_high;
 pub mod relative_streak;
 mod text;
@@ -401,6 +403,8 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+    /// Moves of a policy rate in one direction.
+    PolicyCycle = "policy_cycle" in policy_cycle,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
