@@ -15,6 +15,7 @@ mod day;
 mod distance;
 pub mod level_approach;
 pub mod policy_cycle;
+pub mod reacceleration;
 pub mod record_high;
 pub mod relative_streak;
 mod text;
@@ -405,6 +406,8 @@ detectors! {
     LevelApproach = "level_approach" in level_approach,
     /// Moves of a policy rate in one direction.
     PolicyCycle = "policy_cycle" in policy_cycle,
+    /// A price index whose pace picks up again.
+    Reacceleration = "reacceleration" in reacceleration,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

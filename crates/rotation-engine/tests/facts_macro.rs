@@ -4,9 +4,18 @@
 
 mod common;
 
-use common::{Said, at, events, run};
-use rotation_engine::detector::Unit;
+use common::{Said, at, closes, events, run};
+use rotation_engine::alert::Alert;
+use rotation_engine::calendar::Calendar;
+use rotation_engine::detector::{Kind, Unit};
+use rotation_engine::output::Output;
+use rotation_engine::pipeline::Pipeline;
+use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec};
+use rotation_engine::record::{SourceEvent, Tick};
+use rotation_engine::time::EventTime;
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn cycle() -> Option<Vec<Said>> {
     let params = json!({"series": "DFEDTARU", "neutral": [2.75, 3.25], "terminal": 3.25});
@@ -86,4 +95,114 @@ fn cycles_of_the_federal_funds_target() {
         (&hikes["length"], &hikes["sum_bp"]),
         (&json!(11), &json!(525.0))
     );
+}
+
+#[test]
+fn consumer_prices_pick_up_in_2026() {
+    let Some(said) = run("reacceleration", json!({"series": "CPIAUCSL"}), Unit::Price) else {
+        return;
+    };
+    for (month, three) in [
+        ("2026-03-01", 5.33),
+        ("2026-04-01", 7.32),
+        ("2026-05-01", 8.20),
+    ] {
+        let reading = at(&said, month).step.reading.unwrap();
+        assert_eq!(
+            rotation_engine::alert::round(reading.value, 2),
+            three,
+            "{month}"
+        );
+    }
+    // No print for October 2025: January has no 3-month rate, and nothing is made up for it.
+    let january = at(&said, "2026-01-01");
+    assert_eq!(january.step.reading, None);
+    assert_eq!(january.evidence()["missing_months"], json!(["2025-10"]));
+    assert_eq!(
+        events(&said, "2025-10-01"),
+        [
+            "2026-03-01 open open",
+            "2026-05-01 escalate prints",
+            "2026-06-01 resolve cooled"
+        ]
+    );
+    assert_eq!(
+        at(&said, "2026-03-01").account.headline,
+        "CPIAUCSL picks up: 5.33 % a year over the 3 months to 2026-03, 3.29 % over the year; 2nd print in a row above it"
+    );
+    let opened = |from: &str| {
+        let opened = events(&said, from)
+            .into_iter()
+            .filter(|event| event.contains("open"));
+        opened.count()
+    };
+    assert_eq!((opened("1947-01-01"), opened("1990-01-01")), (58, 25));
+}
+
+/// Alerts of one rule over one file, whose values are known so long after they were stamped.
+fn published(kind: Kind, symbol: &str, lag: &str) -> Option<Vec<Alert>> {
+    let series = SeriesSpec {
+        calendar: Some("24x7".to_owned()),
+        publication_lag: Some(lag.to_owned()),
+        ..SeriesSpec::default()
+    };
+    let rule = RuleSpec {
+        common: RuleCommon::default(),
+        kind,
+        version: "v".to_owned(),
+    };
+    let spec: UniverseSpec = serde_json::from_value(json!({})).unwrap();
+    let spec = UniverseSpec {
+        series: BTreeMap::from([(symbol.to_owned(), series)]),
+        rules: BTreeMap::from([("rule".to_owned(), rule)]),
+        ..spec
+    };
+    let plan = Arc::new(UniversePlan::build("test", &spec).unwrap());
+    let mut pipeline = Pipeline::new(&plan, 1);
+    let mut out = Vec::new();
+    for (date, price) in closes(symbol)? {
+        let time = Calendar::AlwaysOpen.session(date).unwrap().close;
+        let tick = Tick {
+            time,
+            price,
+            size: 0.0,
+            seq: None,
+            official: true,
+        };
+        pipeline.push(0, &SourceEvent::Tick { symbol, tick }, &mut out);
+        pipeline.flush(&mut out);
+    }
+    pipeline.close(EventTime::MAX, &mut out);
+    let alerts = out.into_iter().filter_map(|output| match output {
+        Output::Alert(alert) => Some(*alert),
+        _ => None,
+    });
+    Some(alerts.collect())
+}
+
+#[test]
+fn consumer_prices_are_said_when_they_are_published() {
+    let kind = Kind::deserialize("reacceleration", json!({"series": "CPIAUCSL"}));
+    let Some(alerts) = published(kind.unwrap().unwrap(), "CPIAUCSL", "43d") else {
+        return;
+    };
+    let told: Vec<String> = alerts
+        .iter()
+        .map(|alert| {
+            let evidence = serde_json::to_value(&alert.evidence).unwrap();
+            let month = evidence["month"].as_str().unwrap().to_owned();
+            format!("{} {} {month}", alert.session.unwrap(), alert.state.name())
+        })
+        .collect();
+    assert_eq!(
+        told[told.len() - 3..],
+        [
+            "2026-04-13 opened 2026-03",
+            "2026-06-13 escalated 2026-05",
+            "2026-07-14 resolved 2026-06",
+        ]
+    );
+    // As many as without a lag, and for the same months.
+    let opened = alerts.iter().filter(|alert| alert.state.name() == "opened");
+    assert_eq!(opened.count(), 58);
 }

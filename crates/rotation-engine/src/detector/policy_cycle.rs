@@ -42,8 +42,8 @@ pub struct Params {
     /// the effective one wobbles: give it some 10 bp.
     #[serde(default = "tolerance_default")]
     pub tolerance: Distance,
-    /// Calendar days without a move after which an open episode eases. Default 100, which hold two meetings of the Federal Open
-    /// Market Committee; 1 to 36,500.
+    /// Calendar days without a move after which an open episode eases. Default 100, which hold two meetings of the
+    /// Federal Open Market Committee; 1 to 36,500.
     #[serde(default = "pause_days_default")]
     pub pause_days: u32,
     /// Calendar days without a move after which a run is over. Default 200; above `pause_days`, to 36,500. Since 2008
