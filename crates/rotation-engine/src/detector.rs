@@ -18,6 +18,7 @@ pub mod policy_cycle;
 pub mod reacceleration;
 pub mod record_high;
 pub mod relative_streak;
+pub mod stale_feed;
 mod text;
 
 pub use distance::{Distance, DistanceError};
@@ -408,6 +409,8 @@ detectors! {
     PolicyCycle = "policy_cycle" in policy_cycle,
     /// A price index whose pace picks up again.
     Reacceleration = "reacceleration" in reacceleration,
+    /// Series that have fallen silent.
+    StaleFeed = "stale_feed" in stale_feed,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

@@ -206,3 +206,42 @@ fn consumer_prices_are_said_when_they_are_published() {
     let opened = alerts.iter().filter(|alert| alert.state.name() == "opened");
     assert_eq!(opened.count(), 58);
 }
+
+#[test]
+fn files_that_end_are_stale_on_the_second_session_after() {
+    let params = json!({"series": ["MDY", "IJH"], "reference": ["GSPC"]});
+    let Some(said) = run("stale_feed", params, Unit::Price) else {
+        return;
+    };
+    // MDY ends on 2025-09-26, a Friday, and IJH on 2026-07-31, another.
+    assert_eq!(
+        events(&said, "1927-01-01"),
+        ["2025-09-30 open stale", "2026-08-04 escalate more"]
+    );
+    assert_eq!(
+        at(&said, "2025-09-30").account.headline,
+        "MDY silent for 2 sections, its last value is of 2025-09-26"
+    );
+}
+
+#[test]
+fn bond_holidays_are_no_silence_in_the_calendar_of_bonds() {
+    let opened = |calendar| {
+        let params = json!({
+            "series": ["DGS10"], "reference": ["GSPC"], "calendar": calendar, "max_silence": 0
+        });
+        let said = run("stale_feed", params, Unit::Price)?;
+        Some(events(&said, "1962-01-01"))
+    };
+    let (Some(bonds), Some(shares)) = (opened("US-BOND"), opened("XNYS")) else {
+        return;
+    };
+    // In 64 years only the last day: the file of yields ends on 2026-08-20, the one of shares a day later.
+    assert_eq!(bonds, ["2026-08-21 open stale"]);
+    // Columbus Day, on which shares trade and bonds do not.
+    assert!(
+        shares.contains(&"2025-10-13 open stale".to_owned()),
+        "{shares:?}"
+    );
+    assert!(shares.contains(&"2025-10-14 resolve fresh".to_owned()));
+}
