@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod analogue;
 mod bounds;
 mod day;
 mod distance;
@@ -411,6 +412,8 @@ detectors! {
     Reacceleration = "reacceleration" in reacceleration,
     /// Series that have fallen silent.
     StaleFeed = "stale_feed" in stale_feed,
+    /// Past stretches of a series that are most like the present one.
+    Analogue = "analogue" in analogue,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

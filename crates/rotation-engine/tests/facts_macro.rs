@@ -4,14 +4,15 @@
 
 mod common;
 
-use common::{Said, at, closes, events, run};
+use common::{Said, at, closes, events, run, session};
 use rotation_engine::alert::Alert;
 use rotation_engine::calendar::Calendar;
-use rotation_engine::detector::{Kind, Unit};
+use rotation_engine::detector::{Change, Kind, Names, Unit};
 use rotation_engine::output::Output;
 use rotation_engine::pipeline::Pipeline;
 use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec};
 use rotation_engine::record::{SourceEvent, Tick};
+use rotation_engine::section::{Point, Section};
 use rotation_engine::time::EventTime;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -244,4 +245,72 @@ fn bond_holidays_are_no_silence_in_the_calendar_of_bonds() {
         "{shares:?}"
     );
     assert!(shares.contains(&"2025-10-14 resolve fresh".to_owned()));
+}
+
+/// What a rule over one series says of the last of some dates, after all of them.
+fn last(kind: &Kind, symbol: &str, unit: Unit, dates: [&str; 2]) -> Option<Said> {
+    let [from, to]: [jiff::civil::Date; 2] = dates.map(|date| date.parse().unwrap());
+    let mut state = kind.detector();
+    let mut latest = None;
+    for (date, close) in closes(symbol)?.range(from..=to) {
+        let values = [Some(Point::flat(*close, true))];
+        let section = Section {
+            bucket: session(*date),
+            values: &values,
+            said: &[],
+        };
+        latest = Some((*date, state.step(kind, &section)));
+    }
+    let (date, step) = latest.unwrap();
+    let names = Names {
+        symbols: &kind.inputs(),
+        units: &[unit],
+    };
+    Some(Said {
+        date,
+        account: state.account(kind, names, &step.change),
+        step,
+    })
+}
+
+/// The distances and outcomes are those of a search over all windows in numpy.
+#[test]
+fn past_stretches_like_two_lows() {
+    let params = json!({"series": "GSPC", "length": 60, "history": 4000});
+    let kind = Kind::deserialize("analogue", params).unwrap().unwrap();
+    for (from, date, distance, start, end, after) in [
+        (
+            "1993-01-01",
+            "2009-03-09",
+            2.738_622_254_984_256,
+            "2002-05-02",
+            "2002-07-26",
+            10.3208,
+        ),
+        (
+            "2004-01-01",
+            "2020-03-23",
+            2.920_151_215_288_363_3,
+            "2008-07-24",
+            "2008-10-16",
+            -3.7129,
+        ),
+    ] {
+        let Some(said) = last(&kind, "GSPC", Unit::Price, [from, date]) else {
+            return;
+        };
+        let reading = said.step.reading.unwrap();
+        assert!(
+            (reading.value / distance - 1.0).abs() < 1e-9,
+            "{date}: {reading:?}"
+        );
+        assert_eq!(said.step.change, Change::Quiet);
+        let found = &said.evidence()["matches"][0];
+        assert_eq!(
+            (&found["start"], &found["end"]),
+            (&json!(start), &json!(end)),
+            "{date}"
+        );
+        assert_eq!(found["after_pct"], after, "{date}");
+    }
 }
