@@ -15,6 +15,7 @@ mod bounds;
 mod day;
 mod distance;
 pub mod level_approach;
+pub mod markov_switching;
 pub mod policy_cycle;
 pub mod reacceleration;
 pub mod record_high;
@@ -414,6 +415,8 @@ detectors! {
     StaleFeed = "stale_feed" in stale_feed,
     /// Past stretches of a series that are most like the present one.
     Analogue = "analogue" in analogue,
+    /// How probable it is that a market is in its turbulent state.
+    MarkovSwitching = "markov_switching" in markov_switching,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

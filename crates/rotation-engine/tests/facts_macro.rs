@@ -314,3 +314,30 @@ fn past_stretches_like_two_lows() {
         assert_eq!(found["after_pct"], after, "{date}");
     }
 }
+
+/// The probabilities are those of `MarkovRegression(...).filter(...)` of statsmodels with the default parameters.
+#[test]
+fn turbulence_of_shares() {
+    for (symbol, date, probability) in [
+        ("GSPC", "2024-08-05", 0.999_995_659_783_462_7),
+        ("GSPC", "2026-01-22", 0.373_006_723_384_225_86),
+        ("RUT", "2026-01-22", 0.498_400_437_628_581_2),
+        ("KRE", "2026-01-22", 0.926_134_705_108_147_8),
+    ] {
+        let params = json!({"series": symbol});
+        let Some(said) = run("markov_switching", params, Unit::Price) else {
+            return;
+        };
+        let value = at(&said, date).step.reading.unwrap().value;
+        assert!(
+            (value / probability - 1.0).abs() < 1e-9,
+            "{symbol} {date}: {value}"
+        );
+        assert!(events(&said, "1927-01-01").is_empty());
+    }
+    let params = json!({"series": "GSPC", "open_at": 0.9});
+    let said = run("markov_switching", params, Unit::Price).unwrap();
+    let opened = events(&said, "1927-01-01");
+    let opened = opened.iter().filter(|event| event.contains("open"));
+    assert_eq!(opened.count(), 283);
+}
