@@ -52,6 +52,11 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
         Vec::new()
     }
 
+    /// Whether the rules that the rule reads are parts of its episode: their events are told as its parts.
+    fn folds(&self) -> bool {
+        false
+    }
+
     /// Whether a section that lacks an input says nothing and changes nothing. A kind over many members says no: it
     /// leaves out the ones that are missing, and counts them.
     fn needs_all_inputs(&self) -> bool {
@@ -269,6 +274,11 @@ macro_rules! detectors {
             /// See [`Params::reads`].
             pub fn reads(&self) -> Vec<String> {
                 match self { $(Kind::$variant(params) => params.reads(),)* }
+            }
+
+            /// See [`Params::folds`].
+            pub fn folds(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.folds(),)* }
             }
 
             /// See [`Params::needs_all_inputs`].
