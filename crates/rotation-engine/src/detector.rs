@@ -10,10 +10,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod confluence;
 mod day;
 mod distance;
+pub mod expression;
 pub mod level_approach;
 pub mod record_high;
+pub mod regime;
 pub mod relative_streak;
 mod text;
 
@@ -411,6 +414,12 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+    /// A condition over other rules and series.
+    Expression = "expression" in expression,
+    /// The state of the rotation, with its reasons.
+    Regime = "regime" in regime,
+    /// Rules that open close together, as one episode.
+    Confluence = "confluence" in confluence,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
