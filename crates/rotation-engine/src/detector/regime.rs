@@ -31,22 +31,22 @@ pub struct Params {
     /// Sections in which what an input said fades by half. Default 10; above 0.
     #[serde(default = "half_life_default")]
     pub half_life: f64,
-    /// Span of the exponential average that smooths the score, in sections. Default 5; 1 to 1,000.
+    /// Span of the exponential average that smooths the score, in sections. Default 8; 1 to 1,000.
     #[serde(default = "smoothing_default")]
     pub smoothing: u32,
-    /// Score from which on it is `broadening`. Default 0.2; above `hysteresis`.
+    /// Score from which on it is `broadening`. Default 0.25; above `hysteresis`.
     #[serde(default = "broadening_default")]
     pub broadening_at: f64,
-    /// Score from which on it is `small_cap_led`. Default 0.45; above `broadening_at`, to 1.
+    /// Score from which on it is `small_cap_led`. Default 0.4; above `broadening_at`, to 1.
     #[serde(default = "small_default")]
     pub small_cap_led_at: f64,
-    /// Score down to which it is `large_cap_led`, without its sign. Default 0.2; above `hysteresis`, to 1.
+    /// Score down to which it is `large_cap_led`, without its sign. Default 0.4; above `hysteresis`, to 1.
     #[serde(default = "large_default")]
     pub large_cap_led_at: f64,
-    /// A state ends only when the score is so far back across its level. Default 0.1; 0 or more.
+    /// A state ends only when the score is so far back across its level. Default 0.2; 0 or more.
     #[serde(default = "hysteresis_default")]
     pub hysteresis: f64,
-    /// Sections that a state lasts at least; a danger is told at once. Default 10; 1 to 10,000.
+    /// Sections that a state lasts at least; a danger is told at once. Default 20; 1 to 10,000.
     #[serde(default = "min_stay_default")]
     pub min_stay: u32,
     /// The share of the inputs' weight that has to be there. Default 0.5; above 0, to 1. With less there is no reading.
@@ -61,22 +61,22 @@ fn half_life_default() -> f64 {
     10.0
 }
 fn smoothing_default() -> u32 {
-    5
+    8
 }
 fn broadening_default() -> f64 {
-    0.2
+    0.25
 }
 fn small_default() -> f64 {
-    0.45
+    0.4
 }
 fn large_default() -> f64 {
-    0.2
+    0.4
 }
 fn hysteresis_default() -> f64 {
-    0.1
+    0.2
 }
 fn min_stay_default() -> u32 {
-    10
+    20
 }
 fn min_weight_default() -> f64 {
     0.5

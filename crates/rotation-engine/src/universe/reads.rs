@@ -87,12 +87,16 @@ impl Inbox {
         let Mail { key, is_final, .. } = *mail;
         match &mail.news {
             News::Said(said) => self.hear(slot, key, is_final, *said),
-            News::Event(alert) => self.held.push(Held {
-                key,
-                is_final,
-                id: alert.id.clone(),
-                alert: (**alert).clone(),
-            }),
+            News::Event(alert) => {
+                let mut alert = (**alert).clone();
+                let id = std::mem::take(&mut alert.id);
+                self.held.push(Held {
+                    key,
+                    is_final,
+                    alert,
+                    id,
+                });
+            }
         }
     }
 

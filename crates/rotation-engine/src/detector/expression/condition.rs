@@ -151,7 +151,11 @@ impl Condition {
             Err(error) => {
                 let range = self.program.source_info().offset_for(part.id);
                 let place = range.map(|(start, _)| self.place(start as usize));
-                Err((place.unwrap_or((1, 1)), error.to_string()))
+                let mut message = error.to_string();
+                if message.contains("Int(") && message.contains("Float(") {
+                    message.push_str("; numbers here are decimal: write 5.0, not 5");
+                }
+                Err((place.unwrap_or((1, 1)), message))
             }
         }
     }

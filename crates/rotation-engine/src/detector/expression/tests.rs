@@ -19,9 +19,9 @@ fn a_fault_is_told_with_the_character_it_is_at() {
         ("breadth.value > 60.0 &&", 24, ""),
         ("breadth.value > 60.0 && breadht.open", 25, "breadht"),
         ("breadth.value > 60.0 || streak.opne", 31, "opne"),
-        ("streak.open && vix.close + 1 > 2.0", 26, "overload"),
+        ("streak.open && vix.close + 1 > 2.0", 26, "write 5.0"),
         ("breadth.value >> 60.0", 16, ""),
-        ("vix.close", 1, "double"),
+        ("vix.close", 1, "float"),
     ] {
         let error = params(when).unwrap_err();
         let place = format!("at character {character},");

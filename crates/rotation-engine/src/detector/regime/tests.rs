@@ -16,6 +16,10 @@ fn params() -> Params {
         "half_life": 4.0,
         "smoothing": 1,
         "min_stay": 3,
+        "broadening_at": 0.2,
+        "small_cap_led_at": 0.45,
+        "large_cap_led_at": 0.2,
+        "hysteresis": 0.1,
     });
     let params: Params = serde_json::from_value(given).unwrap();
     params.check().unwrap();
