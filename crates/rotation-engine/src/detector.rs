@@ -10,14 +10,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod correlation_break;
 mod day;
+mod delta;
 mod distance;
 pub mod level_approach;
 pub mod record_high;
 pub mod relative_streak;
 mod text;
+mod ways;
 
+pub use delta::Delta;
 pub use distance::{Distance, DistanceError};
+pub use ways::Ways;
 
 /// What a rule of one kind is told in the configuration.
 ///
@@ -401,6 +406,8 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+    /// The correlation of two series leaving its usual level.
+    CorrelationBreak = "correlation_break" in correlation_break,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
