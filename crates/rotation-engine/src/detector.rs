@@ -15,6 +15,7 @@ mod day;
 mod delta;
 mod distance;
 pub mod level_approach;
+pub mod rate_sensitivity;
 pub mod record_high;
 pub mod relative_streak;
 mod text;
@@ -408,6 +409,8 @@ detectors! {
     LevelApproach = "level_approach" in level_approach,
     /// The correlation of two series leaving its usual level.
     CorrelationBreak = "correlation_break" in correlation_break,
+    /// How much a leader's lead over a laggard moves with a yield.
+    RateSensitivity = "rate_sensitivity" in rate_sensitivity,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
