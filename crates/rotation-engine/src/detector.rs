@@ -19,6 +19,7 @@ pub mod rate_sensitivity;
 pub mod record_high;
 pub mod relative_streak;
 mod text;
+pub mod volatility_shift;
 mod ways;
 
 pub use delta::Delta;
@@ -411,6 +412,8 @@ detectors! {
     CorrelationBreak = "correlation_break" in correlation_break,
     /// How much a leader's lead over a laggard moves with a yield.
     RateSensitivity = "rate_sensitivity" in rate_sensitivity,
+    /// Volatility over a short window leaving that over a long one.
+    VolatilityShift = "volatility_shift" in volatility_shift,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
