@@ -15,6 +15,7 @@ mod day;
 mod delta;
 mod distance;
 pub mod level_approach;
+pub mod momentum_stall;
 pub mod rate_sensitivity;
 pub mod record_high;
 pub mod relative_streak;
@@ -414,6 +415,8 @@ detectors! {
     RateSensitivity = "rate_sensitivity" in rate_sensitivity,
     /// Volatility over a short window leaving that over a long one.
     VolatilityShift = "volatility_shift" in volatility_shift,
+    /// A leader that stalls: strong for long, and no longer.
+    MomentumStall = "momentum_stall" in momentum_stall,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
