@@ -19,6 +19,7 @@ pub mod momentum_stall;
 pub mod rate_sensitivity;
 pub mod record_high;
 pub mod relative_streak;
+pub mod short_squeeze;
 mod text;
 pub mod volatility_shift;
 mod ways;
@@ -417,6 +418,8 @@ detectors! {
     VolatilityShift = "volatility_shift" in volatility_shift,
     /// A leader that stalls: strong for long, and no longer.
     MomentumStall = "momentum_stall" in momentum_stall,
+    /// A heavily shorted share that is bought back in haste.
+    ShortSqueeze = "short_squeeze" in short_squeeze,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
