@@ -15,6 +15,7 @@ mod day;
 mod delta;
 mod distance;
 pub mod level_approach;
+pub mod macd;
 pub mod momentum_stall;
 pub mod rate_sensitivity;
 pub mod record_high;
@@ -420,6 +421,8 @@ detectors! {
     MomentumStall = "momentum_stall" in momentum_stall,
     /// A heavily shorted share that is bought back in haste.
     ShortSqueeze = "short_squeeze" in short_squeeze,
+    /// Moving average convergence and divergence.
+    Macd = "macd" in macd,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
