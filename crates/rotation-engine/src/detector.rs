@@ -11,16 +11,26 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
 pub mod confluence;
+pub mod correlation_break;
 mod day;
+mod delta;
 mod distance;
 pub mod expression;
 pub mod level_approach;
+pub mod macd;
+pub mod momentum_stall;
+pub mod rate_sensitivity;
 pub mod record_high;
 pub mod regime;
 pub mod relative_streak;
+pub mod short_squeeze;
 mod text;
+pub mod volatility_shift;
+mod ways;
 
+pub use delta::Delta;
 pub use distance::{Distance, DistanceError};
+pub use ways::Ways;
 
 /// What a rule of one kind is told in the configuration.
 ///
@@ -420,6 +430,18 @@ detectors! {
     Regime = "regime" in regime,
     /// Rules that open close together, as one episode.
     Confluence = "confluence" in confluence,
+    /// The correlation of two series leaving its usual level.
+    CorrelationBreak = "correlation_break" in correlation_break,
+    /// How much a leader's lead over a laggard moves with a yield.
+    RateSensitivity = "rate_sensitivity" in rate_sensitivity,
+    /// Volatility over a short window leaving that over a long one.
+    VolatilityShift = "volatility_shift" in volatility_shift,
+    /// A leader that stalls: strong for long, and no longer.
+    MomentumStall = "momentum_stall" in momentum_stall,
+    /// A heavily shorted share that is bought back in haste.
+    ShortSqueeze = "short_squeeze" in short_squeeze,
+    /// Moving average convergence and divergence.
+    Macd = "macd" in macd,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

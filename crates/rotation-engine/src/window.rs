@@ -5,8 +5,12 @@
 
 pub mod extreme;
 pub mod moments;
+pub mod pairs;
+pub mod regression;
 pub mod sorted;
 
 pub use extreme::{RollingMax, RollingMin};
 pub use moments::RollingMoments;
+pub use pairs::RollingPairs;
+pub use regression::Regression;
 pub use sorted::SortedWindow;

@@ -1,0 +1,448 @@
+//! The correlation of two series leaving its usual level.
+
+use super::delta::Delta;
+use super::ways::Ways;
+use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit};
+use crate::alert::Direction;
+use crate::section::Section;
+use crate::window::RollingPairs;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+mod account;
+
+/// Parameters of `correlation_break`: the correlation of two series' changes over a short window, held against the one
+/// over a long window.
+///
+/// Both windows end at the present section, so the long one holds the short one. A section that lacks either series is
+/// passed over, and the next changes span the gap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// A series: a symbol.
+    pub first: String,
+    /// Another one.
+    pub second: String,
+    /// How the first series' change is measured: "return" (simple), or "difference" as a series in percent needs.
+    /// Default "return".
+    #[serde(default)]
+    pub first_change: Delta,
+    /// Likewise for the second series. Default "return".
+    #[serde(default)]
+    pub second_change: Delta,
+    /// Changes in the short window. Default 60; 5 to 2,520. The shorter, the sooner and the noisier.
+    #[serde(default = "short_default")]
+    pub short: u32,
+    /// Changes in the long window. Default 252; above `short`, to 5,040.
+    #[serde(default = "long_default")]
+    pub long: u32,
+    /// Distance of the short correlation from the long one that opens an episode, inclusive. Default 0.5; above 0, to 2.
+    #[serde(default = "open_change_default")]
+    pub open_change: f64,
+    /// Distance at which it ends, inclusive, on the episode's side. Default 0.2; 0 to below `open_change`, and below
+    /// twice `flip_at` where flips are watched.
+    #[serde(default = "end_change_default")]
+    pub end_change: f64,
+    /// Whether a change of sign opens or escalates an episode. Default true.
+    #[serde(default = "flips_default")]
+    pub flips: bool,
+    /// What both correlations need, in absolute value and with opposite signs, for a change of sign. Default 0.2; above 0,
+    /// to 1.
+    #[serde(default = "flip_at_default")]
+    pub flip_at: f64,
+    /// Which way the short correlation has to go: "both", "up" or "down". Default "both".
+    #[serde(default)]
+    pub direction: Ways,
+}
+
+fn short_default() -> u32 {
+    60
+}
+
+fn long_default() -> u32 {
+    252
+}
+
+fn open_change_default() -> f64 {
+    0.5
+}
+
+fn end_change_default() -> f64 {
+    0.2
+}
+
+fn flips_default() -> bool {
+    true
+}
+
+fn flip_at_default() -> f64 {
+    0.2
+}
+
+const SHORT_MIN: u32 = 5;
+const SHORT_MAX: u32 = 2_520;
+const LONG_MAX: u32 = 5_040;
+
+impl Params {
+    fn check_windows(&self) -> Result<(), ParamError> {
+        if !(SHORT_MIN..=SHORT_MAX).contains(&self.short) {
+            let expected = format!("{SHORT_MIN} to {SHORT_MAX} changes");
+            return Err(ParamError::new("short", expected, self.short));
+        }
+        if !(self.short + 1..=LONG_MAX).contains(&self.long) {
+            let expected = format!("above short ({}), to {LONG_MAX} changes", self.short);
+            return Err(ParamError::new("long", expected, self.long));
+        }
+        Ok(())
+    }
+}
+
+impl super::Params for Params {
+    fn inputs(&self) -> Vec<String> {
+        vec![self.first.clone(), self.second.clone()]
+    }
+
+    fn subject(&self) -> String {
+        format!("{}/{}", self.first, self.second)
+    }
+
+    fn check(&self) -> Result<(), ParamError> {
+        for (key, symbol) in [("first", &self.first), ("second", &self.second)] {
+            if symbol.is_empty() {
+                return Err(ParamError::new(key, "a symbol", "\"\""));
+            }
+        }
+        if self.first == self.second {
+            let expected = "another series than the first";
+            return Err(ParamError::new("second", expected, &self.second));
+        }
+        self.check_windows()?;
+        if !(self.open_change > 0.0 && self.open_change <= 2.0) {
+            return Err(ParamError::new(
+                "open_change",
+                "above 0, to 2",
+                self.open_change,
+            ));
+        }
+        if self.flips && !(self.flip_at > 0.0 && self.flip_at <= 1.0) {
+            return Err(ParamError::new("flip_at", "above 0, to 1", self.flip_at));
+        }
+        if !(0.0..self.open_change).contains(&self.end_change) {
+            let expected = format!("0 to below open_change ({})", self.open_change);
+            return Err(ParamError::new("end_change", expected, self.end_change));
+        }
+        if self.flips && self.end_change >= 2.0 * self.flip_at {
+            let expected = format!("below twice flip_at ({})", 2.0 * self.flip_at);
+            return Err(ParamError::new("end_change", expected, self.end_change));
+        }
+        Ok(())
+    }
+
+    fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
+        let deltas = [
+            ("first_change", self.first_change),
+            ("second_change", self.second_change),
+        ];
+        let mut pairs = deltas.into_iter().zip(units);
+        pairs.try_for_each(|((key, delta), unit)| delta.check(key, *unit))
+    }
+
+    fn rungs(&self) -> &'static [&'static str] {
+        &[FELL, ROSE, FLIPPED]
+    }
+
+    fn is_scale_free(&self) -> bool {
+        true
+    }
+
+    fn reads_ticks(&self) -> bool {
+        false
+    }
+
+    fn unit(&self, _series_unit: Unit) -> String {
+        "correlation".to_owned()
+    }
+}
+
+/// Rung of an opening by a fall.
+pub const FELL: &str = "fell";
+/// Rung of an opening by a rise.
+pub const ROSE: &str = "rose";
+/// Rung of the episode's first section with the other sign.
+pub const FLIPPED: &str = "flipped";
+
+/// Reason of the end: the short correlation came back.
+pub const RESTORED: &str = "restored";
+/// Reason of the end: the short correlation stayed, and the long one followed: this is the new usual level.
+pub const SETTLED: &str = "settled";
+
+/// State of `correlation_break`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    deltas: [Delta; 2],
+    /// The values of both series at the last section that had both.
+    last: Option<[f64; 2]>,
+    short: RollingPairs,
+    long: RollingPairs,
+    /// What was read last.
+    read: Option<Read>,
+    is_open: bool,
+    /// The episode that is open, or was last.
+    episode: Option<Episode>,
+}
+
+/// Both correlations at one section.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Read {
+    date: Date,
+    short: f64,
+    long: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Episode {
+    way: Direction,
+    opened: Read,
+    is_flipped: bool,
+    /// The section with the largest distance so far.
+    furthest: Read,
+}
+
+impl Read {
+    /// Distance of the short correlation from the long one, positive toward a way.
+    fn change(&self, way: Direction) -> f64 {
+        match way {
+            Direction::Up => self.short - self.long,
+            Direction::Down => self.long - self.short,
+        }
+    }
+
+    /// The level of the short correlation that is a change of sign, and the way there.
+    fn flip(&self, params: &Params) -> Option<(f64, Direction)> {
+        let is_signed = params.flips && self.long.abs() >= params.flip_at;
+        is_signed.then(|| {
+            if self.long > 0.0 {
+                (-params.flip_at, Direction::Down)
+            } else {
+                (params.flip_at, Direction::Up)
+            }
+        })
+    }
+
+    fn has_flipped(&self, params: &Params, way: Direction) -> bool {
+        self.flip(params).is_some_and(|(level, toward)| {
+            toward == way
+                && match way {
+                    Direction::Up => self.short >= level,
+                    Direction::Down => self.short <= level,
+                }
+        })
+    }
+
+    /// The short correlation at such a distance from the long one.
+    fn level(&self, way: Direction, change: f64) -> f64 {
+        match way {
+            Direction::Up => self.long + change,
+            Direction::Down => self.long - change,
+        }
+    }
+}
+
+impl Detector for State {
+    type Params = Params;
+
+    fn new(params: &Params) -> Self {
+        State {
+            deltas: [params.first_change, params.second_change],
+            last: None,
+            short: RollingPairs::new(params.short as usize),
+            long: RollingPairs::new(params.long as usize),
+            read: None,
+            is_open: false,
+            episode: None,
+        }
+    }
+
+    fn step(&mut self, params: &Params, section: &Section<'_>) -> Step {
+        let deltas = self.deltas;
+        let values = [0, 1].map(|input| deltas[input].value(section.close(input)));
+        let [Some(first), Some(second)] = values else {
+            return Step::passed_over(self.is_open);
+        };
+        let now = [first, second];
+        let Some(before) = self.last.replace(now) else {
+            return Step::passed_over(self.is_open);
+        };
+        let changes = [0, 1].map(|input| deltas[input].between(before[input], now[input]));
+        self.short.push(changes);
+        self.long.push(changes);
+        self.read = self.correlations(section.date());
+        let Some(read) = self.read else {
+            return Step::passed_over(self.is_open);
+        };
+        let change = self.turn(params, read);
+        Step {
+            reading: Some(self.measure(params, read, &change)),
+            change,
+        }
+    }
+
+    fn account(&self, params: &Params, _names: Names<'_>, change: &Change) -> Account {
+        self.tell(params, change)
+    }
+
+    fn rescale(&mut self, input: usize, factor: f64) {
+        if let Some(value) = self.last.as_mut().and_then(|last| last.get_mut(input)) {
+            *value *= factor;
+            // Returns stay as they are; differences are in the unit of the values.
+            if self.deltas[input] == Delta::Difference {
+                self.short.scale(input, factor);
+                self.long.scale(input, factor);
+            }
+        }
+    }
+}
+
+impl State {
+    fn correlations(&self, date: Date) -> Option<Read> {
+        let long = self.long.correlation().filter(|_| self.long.is_full())?;
+        let short = self.short.correlation()?;
+        Some(Read { date, short, long })
+    }
+
+    fn turn(&mut self, params: &Params, read: Read) -> Change {
+        match self.episode.as_mut().filter(|_| self.is_open) {
+            None => self.open(params, read),
+            Some(episode) => {
+                let way = episode.way;
+                if read.change(way) > episode.furthest.change(way) {
+                    episode.furthest = read;
+                }
+                if read.change(way) <= params.end_change {
+                    self.is_open = false;
+                    return Change::Resolve(episode.ending(read));
+                }
+                if read.has_flipped(params, way) && !episode.is_flipped {
+                    episode.is_flipped = true;
+                    return Change::Escalate(FLIPPED);
+                }
+                Change::Hold
+            }
+        }
+    }
+
+    fn open(&mut self, params: &Params, read: Read) -> Change {
+        let watched = params.direction.watched();
+        let breaks = |way: &Direction| {
+            read.has_flipped(params, *way) || read.change(*way) >= params.open_change
+        };
+        let Some(way) = watched.iter().copied().find(breaks) else {
+            return Change::Quiet;
+        };
+        let is_flipped = read.has_flipped(params, way);
+        self.is_open = true;
+        self.episode = Some(Episode {
+            way,
+            opened: read,
+            is_flipped,
+            furthest: read,
+        });
+        Change::Open(match (is_flipped, way) {
+            (true, _) => FLIPPED,
+            (false, Direction::Up) => ROSE,
+            (false, Direction::Down) => FELL,
+        })
+    }
+
+    /// The short correlation against the edge that was crossed, or the nearest that the next event needs.
+    fn measure(&self, params: &Params, read: Read, change: &Change) -> Measure {
+        let flip = read.flip(params);
+        let crossed = match (change, &self.episode) {
+            (Change::Open(FELL | ROSE), Some(episode)) => {
+                Some(read.level(episode.way, params.open_change))
+            }
+            (Change::Open(_) | Change::Escalate(_), _) => flip.map(|(level, _)| level),
+            (Change::Resolve(_), Some(episode)) => Some(read.level(episode.way, params.end_change)),
+            _ => None,
+        };
+        if let Some(threshold) = crossed {
+            return Measure {
+                value: read.short,
+                threshold,
+                distance: 0.0,
+            };
+        }
+        let flip = |may: &dyn Fn(Direction) -> bool| {
+            flip.filter(|(_, way)| may(*way)).map(|(level, _)| level)
+        };
+        let levels = match self.episode.filter(|_| self.is_open) {
+            Some(episode) => [
+                Some(read.level(episode.way, params.end_change)),
+                flip(&|way| way == episode.way && !episode.is_flipped),
+                None,
+            ],
+            None => {
+                let watched = params.direction.watched();
+                let opens = |way| {
+                    let is_watched = watched.contains(&way);
+                    is_watched.then(|| read.level(way, params.open_change))
+                };
+                let [up, down] = [Direction::Up, Direction::Down].map(opens);
+                [up, down, flip(&|way| watched.contains(&way))]
+            }
+        };
+        let far = |level: f64| (read.short - level).abs();
+        let nearest = levels
+            .into_iter()
+            .flatten()
+            .min_by(|left, right| far(*left).total_cmp(&far(*right)));
+        let threshold = nearest.unwrap_or(read.long);
+        Measure {
+            value: read.short,
+            threshold,
+            distance: far(threshold),
+        }
+    }
+}
+
+impl Episode {
+    /// Why an episode ends that has come so near: whether the short correlation stands nearer to where the long one was
+    /// at the opening, or to its own extreme.
+    fn ending(&self, read: Read) -> &'static str {
+        let middle = self.opened.long.midpoint(self.furthest.short);
+        let is_back = match self.way {
+            Direction::Up => read.short <= middle,
+            Direction::Down => read.short >= middle,
+        };
+        if is_back { RESTORED } else { SETTLED }
+    }
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<Params> {
+    let params = |short, long, open_change, end_change, flips, direction| Params {
+        first: "A".to_owned(),
+        second: "B".to_owned(),
+        first_change: Delta::Return,
+        second_change: Delta::Return,
+        short,
+        long,
+        open_change,
+        end_change,
+        flips,
+        flip_at: 0.15,
+        direction,
+    };
+    vec![
+        params(10, 40, 0.4, 0.1, true, Ways::Both),
+        params(20, 60, 0.3, 0.2, false, Ways::Down),
+        Params {
+            second_change: Delta::Difference,
+            ..params(15, 30, 0.35, 0.0, true, Ways::Up)
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests;
