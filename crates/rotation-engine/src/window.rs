@@ -9,4 +9,4 @@ pub mod sorted;
 
 pub use extreme::{RollingMax, RollingMin};
 pub use moments::RollingMoments;
-pub use sorted::SortedWindow;
+pub use sorted::{RankWindow, SortedWindow};
