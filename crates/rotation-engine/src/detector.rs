@@ -10,14 +10,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+mod bounds;
 mod day;
 mod distance;
 pub mod level_approach;
 pub mod record_high;
 pub mod relative_streak;
+pub mod spike;
 mod text;
+mod way;
 
 pub use distance::{Distance, DistanceError};
+pub use way::Way;
 
 /// What a rule of one kind is told in the configuration.
 ///
@@ -401,6 +405,8 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+    /// A change out of proportion to those before it.
+    Spike = "spike" in spike,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
