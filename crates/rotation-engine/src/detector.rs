@@ -12,6 +12,7 @@ use std::fmt::Debug;
 
 pub mod confluence;
 pub mod correlation_break;
+mod bounds;
 mod day;
 mod delta;
 mod distance;
@@ -27,10 +28,14 @@ pub mod short_squeeze;
 mod text;
 pub mod volatility_shift;
 mod ways;
+pub mod spike;
+mod text;
+mod way;
 
 pub use delta::Delta;
 pub use distance::{Distance, DistanceError};
 pub use ways::Ways;
+pub use way::Way;
 
 /// What a rule of one kind is told in the configuration.
 ///
@@ -442,6 +447,8 @@ detectors! {
     ShortSqueeze = "short_squeeze" in short_squeeze,
     /// Moving average convergence and divergence.
     Macd = "macd" in macd,
+    /// A change out of proportion to those before it.
+    Spike = "spike" in spike,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

@@ -14,3 +14,4 @@ pub use moments::RollingMoments;
 pub use pairs::RollingPairs;
 pub use regression::Regression;
 pub use sorted::SortedWindow;
+pub use sorted::{RankWindow, SortedWindow};
