@@ -21,10 +21,13 @@ pub mod level_approach;
 pub mod macd;
 pub mod momentum_stall;
 pub mod rate_sensitivity;
+pub mod policy_cycle;
+pub mod reacceleration;
 pub mod record_high;
 pub mod regime;
 pub mod relative_streak;
 pub mod short_squeeze;
+pub mod stale_feed;
 mod text;
 pub mod volatility_shift;
 mod ways;
@@ -449,6 +452,12 @@ detectors! {
     Macd = "macd" in macd,
     /// A change out of proportion to those before it.
     Spike = "spike" in spike,
+    /// Moves of a policy rate in one direction.
+    PolicyCycle = "policy_cycle" in policy_cycle,
+    /// A price index whose pace picks up again.
+    Reacceleration = "reacceleration" in reacceleration,
+    /// Series that have fallen silent.
+    StaleFeed = "stale_feed" in stale_feed,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
