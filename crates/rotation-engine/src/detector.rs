@@ -10,12 +10,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod breadth;
 mod day;
 mod distance;
 pub mod level_approach;
+pub mod members;
 pub mod record_high;
 pub mod relative_streak;
 mod text;
+pub mod threshold;
 
 pub use distance::{Distance, DistanceError};
 
@@ -200,6 +203,8 @@ pub trait Detector: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod ragged;
 
 macro_rules! detectors {
     ($($(#[$doc:meta])* $variant:ident = $name:literal in $module:ident,)*) => {
@@ -401,6 +406,8 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+    /// How many members of a group take part in a move.
+    Breadth = "breadth" in breadth,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
