@@ -13,6 +13,7 @@ use std::fmt::Debug;
 pub mod confluence;
 pub mod correlation_break;
 mod bounds;
+pub mod breadth;
 mod day;
 mod delta;
 mod distance;
@@ -23,6 +24,7 @@ pub mod momentum_stall;
 pub mod rate_sensitivity;
 pub mod policy_cycle;
 pub mod reacceleration;
+pub mod members;
 pub mod record_high;
 pub mod regime;
 pub mod relative_streak;
@@ -34,6 +36,7 @@ mod ways;
 pub mod spike;
 mod text;
 mod way;
+pub mod threshold;
 
 pub use delta::Delta;
 pub use distance::{Distance, DistanceError};
@@ -226,6 +229,8 @@ pub trait Detector: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod ragged;
 
 macro_rules! detectors {
     ($($(#[$doc:meta])* $variant:ident = $name:literal in $module:ident,)*) => {
@@ -458,6 +463,8 @@ detectors! {
     Reacceleration = "reacceleration" in reacceleration,
     /// Series that have fallen silent.
     StaleFeed = "stale_feed" in stale_feed,
+    /// How many members of a group take part in a move.
+    Breadth = "breadth" in breadth,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
