@@ -10,37 +10,34 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
-pub mod confluence;
-pub mod correlation_break;
 mod bounds;
 pub mod breadth;
+pub mod confluence;
+pub mod correlation_break;
 mod day;
 mod delta;
 mod distance;
 pub mod expression;
 pub mod level_approach;
 pub mod macd;
-pub mod momentum_stall;
-pub mod rate_sensitivity;
-pub mod policy_cycle;
-pub mod reacceleration;
 pub mod members;
+pub mod momentum_stall;
+pub mod policy_cycle;
+pub mod rate_sensitivity;
+pub mod reacceleration;
 pub mod record_high;
 pub mod regime;
 pub mod relative_streak;
 pub mod short_squeeze;
+pub mod spike;
 pub mod stale_feed;
 mod text;
-pub mod volatility_shift;
-mod ways;
-pub mod spike;
-mod text;
-mod way;
 pub mod threshold;
+pub mod volatility_shift;
+mod way;
 
 pub use delta::Delta;
 pub use distance::{Distance, DistanceError};
-pub use ways::Ways;
 pub use way::Way;
 
 /// What a rule of one kind is told in the configuration.

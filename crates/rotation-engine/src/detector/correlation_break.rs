@@ -1,7 +1,7 @@
 //! The correlation of two series leaving its usual level.
 
 use super::delta::Delta;
-use super::ways::Ways;
+use super::ways::Way;
 use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit};
 use crate::alert::Direction;
 use crate::section::Section;
@@ -53,7 +53,7 @@ pub struct Params {
     pub flip_at: f64,
     /// Which way the short correlation has to go: "both", "up" or "down". Default "both".
     #[serde(default)]
-    pub direction: Ways,
+    pub direction: Way,
 }
 
 fn short_default() -> u32 {
@@ -435,11 +435,11 @@ pub(super) fn samples() -> Vec<Params> {
         direction,
     };
     vec![
-        params(10, 40, 0.4, 0.1, true, Ways::Both),
-        params(20, 60, 0.3, 0.2, false, Ways::Down),
+        params(10, 40, 0.4, 0.1, true, Way::Both),
+        params(20, 60, 0.3, 0.2, false, Way::Down),
         Params {
             second_change: Delta::Difference,
-            ..params(15, 30, 0.35, 0.0, true, Ways::Up)
+            ..params(15, 30, 0.35, 0.0, true, Way::Up)
         },
     ]
 }

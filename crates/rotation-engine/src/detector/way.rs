@@ -18,6 +18,15 @@ pub enum Way {
 }
 
 impl Way {
+    /// The directions that it admits.
+    pub(super) fn watched(self) -> &'static [Direction] {
+        match self {
+            Way::Both => &[Direction::Up, Direction::Down],
+            Way::Up => &[Direction::Up],
+            Way::Down => &[Direction::Down],
+        }
+    }
+
     /// The admitted direction that a value points in, where zero points nowhere and, with one direction admitted, every
     /// value is seen along it.
     pub(super) fn of(self, value: f64) -> Direction {
