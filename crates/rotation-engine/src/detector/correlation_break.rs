@@ -1,7 +1,7 @@
 //! The correlation of two series leaving its usual level.
 
+use super::Way;
 use super::delta::Delta;
-use super::ways::Way;
 use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit};
 use crate::alert::Direction;
 use crate::section::Section;

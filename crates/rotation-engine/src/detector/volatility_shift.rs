@@ -1,6 +1,6 @@
 //! Volatility over a short window leaving that over a long one.
 
-use super::ways::Way;
+use super::Way;
 use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
 use crate::alert::Direction;
 use crate::section::{Point, Section};
