@@ -14,6 +14,7 @@ mod bounds;
 mod day;
 mod distance;
 pub mod level_approach;
+pub mod plateau;
 pub mod record_high;
 pub mod relative_streak;
 pub mod spike;
@@ -407,6 +408,8 @@ detectors! {
     LevelApproach = "level_approach" in level_approach,
     /// A change out of proportion to those before it.
     Spike = "spike" in spike,
+    /// A market that goes nowhere.
+    Plateau = "plateau" in plateau,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

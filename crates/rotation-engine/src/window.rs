@@ -4,9 +4,11 @@
 //! restored window goes on as the original would.
 
 pub mod extreme;
+pub mod line;
 pub mod moments;
 pub mod sorted;
 
 pub use extreme::{RollingMax, RollingMin};
+pub use line::RollingLine;
 pub use moments::RollingMoments;
 pub use sorted::{RankWindow, SortedWindow};
