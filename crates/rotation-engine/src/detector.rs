@@ -25,6 +25,7 @@ pub mod momentum_stall;
 pub mod policy_cycle;
 pub mod rate_sensitivity;
 pub mod reacceleration;
+pub mod plateau;
 pub mod record_high;
 pub mod regime;
 pub mod relative_streak;
@@ -462,6 +463,8 @@ detectors! {
     StaleFeed = "stale_feed" in stale_feed,
     /// How many members of a group take part in a move.
     Breadth = "breadth" in breadth,
+    /// A market that goes nowhere.
+    Plateau = "plateau" in plateau,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

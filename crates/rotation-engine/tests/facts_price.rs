@@ -87,3 +87,68 @@ fn a_shorter_memory_would_not_have_called_it_a_spike() {
         );
     }
 }
+
+fn sideways() -> Option<Vec<Said>> {
+    run("plateau", json!({"series": "GSPC"}), Unit::Price)
+}
+
+#[test]
+fn the_plateau_of_february_2026() {
+    let Some(said) = sideways() else { return };
+    assert_eq!(
+        events(&said, "2025-09-01")[..4],
+        [
+            "2025-11-18 open plateau",
+            "2026-01-09 resolve broke_up",
+            "2026-02-05 open plateau",
+            "2026-03-13 resolve broke_down",
+        ]
+    );
+    // In 2026 the three measures are first within their bounds together on 2026-02-05.
+    let first = said
+        .iter()
+        .filter(|said| said.date.year() == 2026)
+        .find(|said| said.step.reading.unwrap().distance == 0.0);
+    assert_eq!(first.unwrap().date.to_string(), "2026-02-05");
+
+    let opened = at(&said, "2026-02-05");
+    let evidence = opened.evidence();
+    assert_eq!(evidence["range_pct"], 3.8261);
+    assert_eq!(evidence["range_percentile"], 7.36);
+    assert_eq!(
+        (&evidence["efficiency"], &evidence["trend_t"]),
+        (&json!(0.0307), &json!(3.41))
+    );
+    assert_eq!(
+        (&evidence["since"], &evidence["history"]),
+        (&json!("2026-02-05"), &json!(2_520))
+    );
+    assert_eq!(at(&said, "2026-02-04").evidence()["trend_t"], 4.64);
+    assert_eq!(
+        evidence["last"],
+        json!({"since": "2025-11-18", "until": "2026-01-08", "sessions": 35, "broke": "up"})
+    );
+    assert_eq!(
+        opened.account.headline,
+        "GSPC goes sideways: 40 closes between 6721.43 and 6978.6, a range of 3.8 % (percentile 7), efficiency 0.03, \
+         trend t 3.4; earlier ones lasted 15.5 sessions at the median"
+    );
+    assert_eq!(evidence["earlier"]["count"], 273);
+    assert_eq!(
+        at(&said, "2026-03-13").account.headline,
+        "GSPC broke down to 6632.19, past 6721.43, after 25 sessions sideways since 2026-02-05; earlier ones lasted 15.5 \
+         sessions at the median"
+    );
+}
+
+#[test]
+fn plateaus_come_three_times_a_year() {
+    let Some(said) = sideways() else { return };
+    let all = events(&said, "1927-01-01");
+    let opened = all.iter().filter(|event| event.contains("open")).count();
+    let up = all
+        .iter()
+        .filter(|event| event.contains("broke_up"))
+        .count();
+    assert_eq!((opened, up), (276, 143));
+}
