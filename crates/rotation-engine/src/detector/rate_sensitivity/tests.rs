@@ -1,5 +1,6 @@
 use super::*;
 use crate::detector::Kind;
+use crate::detector::Unit;
 use crate::detector::conformance::{Bench, Dice, session_bucket};
 use crate::section::Point;
 use jiff::Span;

@@ -50,13 +50,17 @@ impl Session {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Estimate {
     Close(RollingMoments),
-    YangZhang {
-        /// Overnight, and from open to close.
-        parts: RollingPairs,
-        rogers_satchell: RollingMoments,
-        /// 1 for each session without an open of its own.
-        without_open: RollingMoments,
-    },
+    YangZhang(Box<YangZhang>),
+}
+
+/// What Yang and Zhang's estimator looks at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct YangZhang {
+    /// Overnight, and from open to close.
+    parts: RollingPairs,
+    rogers_satchell: RollingMoments,
+    /// 1 for each session without an open of its own.
+    without_open: RollingMoments,
 }
 
 impl Estimate {
@@ -64,26 +68,18 @@ impl Estimate {
         let size = size as usize;
         match estimator {
             Estimator::Close => Estimate::Close(RollingMoments::new(size)),
-            Estimator::YangZhang => Estimate::YangZhang {
+            Estimator::YangZhang => Estimate::YangZhang(Box::new(YangZhang {
                 parts: RollingPairs::new(size),
                 rogers_satchell: RollingMoments::new(size),
                 without_open: RollingMoments::new(size),
-            },
+            })),
         }
     }
 
     pub(super) fn push(&mut self, session: &Session) {
         match self {
             Estimate::Close(returns) => returns.push(session.whole),
-            Estimate::YangZhang {
-                parts,
-                rogers_satchell,
-                without_open,
-            } => {
-                parts.push([session.overnight, session.day]);
-                rogers_satchell.push(session.rogers_satchell());
-                without_open.push(f64::from(u8::from(session.is_without_open())));
-            }
+            Estimate::YangZhang(prices) => prices.push(session),
         }
     }
 
@@ -91,16 +87,7 @@ impl Estimate {
     pub(super) fn volatility(&self) -> Option<f64> {
         let variance = match self {
             Estimate::Close(returns) => returns.variance().filter(|_| returns.is_full())?,
-            Estimate::YangZhang {
-                parts,
-                rogers_satchell,
-                ..
-            } => {
-                let (overnight, day) = (parts.variance(0)?, parts.variance(1)?);
-                let satchell = rogers_satchell.mean().filter(|_| parts.is_full())?;
-                let k = weight(parts.len());
-                overnight + k * day + (1.0 - k) * satchell.max(0.0)
-            }
+            Estimate::YangZhang(prices) => prices.variance()?,
         };
         Some(libm::sqrt(variance)).filter(|volatility| volatility.is_finite())
     }
@@ -113,10 +100,27 @@ impl Estimate {
                 clippy::cast_possible_truncation,
                 reason = "a sum of a few thousand ones at most"
             )]
-            Estimate::YangZhang { without_open, .. } => {
-                Some(libm::round(without_open.sum()) as i64)
-            }
+            Estimate::YangZhang(prices) => Some(libm::round(prices.without_open.sum()) as i64),
         }
+    }
+}
+
+impl YangZhang {
+    fn push(&mut self, session: &Session) {
+        self.parts.push([session.overnight, session.day]);
+        self.rogers_satchell.push(session.rogers_satchell());
+        let is_without = session.is_without_open();
+        self.without_open.push(f64::from(u8::from(is_without)));
+    }
+
+    fn variance(&self) -> Option<f64> {
+        let (overnight, day) = (self.parts.variance(0)?, self.parts.variance(1)?);
+        let satchell = self
+            .rogers_satchell
+            .mean()
+            .filter(|_| self.parts.is_full())?;
+        let k = weight(self.parts.len());
+        Some(overnight + k * day + (1.0 - k) * satchell.max(0.0))
     }
 }
 
