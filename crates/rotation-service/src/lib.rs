@@ -1,7 +1,7 @@
 //! Meets the world: Kafka, clock, HTTP, files; the binary `rotation`.
 //!
 //! - [`cli`]: the commands; [`run`] the service, [`demo`] the same on an embedded broker, [`backtest`] and [`replay`]
-//!   files
+//!   files; [`why`] a rule did not fire, [`calibrate`] how often it would by chance
 //! - [`config`]: what is detected, from a TOML file
 //! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
 //! - [`metrics`], [`http`]: what operations see
@@ -19,5 +19,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod stage;
+mod table;
 pub mod tail;
 pub mod tasks;
+pub mod why;
