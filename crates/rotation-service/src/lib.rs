@@ -8,6 +8,7 @@
 //! - [`files`]: market data readers; [`report`]: the page of a backtest; [`tail`]: alerts as lines
 
 pub mod backtest;
+pub mod calibrate;
 pub mod cli;
 pub mod config;
 pub mod demo;
