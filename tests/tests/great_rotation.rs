@@ -19,7 +19,9 @@ fn story() -> Option<&'static Story> {
     static STORY: OnceLock<Option<Story>> = OnceLock::new();
     let daily = market::find("daily")?;
     let panel = market::find("panel/sp500_close.csv.gz")?;
-    STORY.get_or_init(|| Some(Story::read(&daily, &panel))).as_ref()
+    STORY
+        .get_or_init(|| Some(Story::read(&daily, &panel)))
+        .as_ref()
 }
 
 struct Story {
@@ -30,7 +32,9 @@ struct Story {
 impl Story {
     fn read(daily: &Path, panel: &Path) -> Story {
         let folder = tempfile::tempdir().unwrap();
-        let daily = std::fs::read_dir(daily).unwrap().map(|entry| entry.unwrap().path());
+        let daily = std::fs::read_dir(daily)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         for file in daily.chain([panel.to_owned()]) {
             let link = folder.path().join(file.file_name().unwrap());
             std::os::unix::fs::symlink(file.canonicalize().unwrap(), link).unwrap();
@@ -46,7 +50,8 @@ impl Story {
         let outcome = backtest(&request).unwrap();
         assert_eq!(outcome.faults, Vec::<String>::new());
         let readings = outcome.readings.iter();
-        let readings = readings.map(|read| ((read.rule.clone(), read.session.unwrap()), read.value));
+        let readings =
+            readings.map(|read| ((read.rule.clone(), read.session.unwrap()), read.value));
         Story {
             readings: readings.collect(),
             outcome,
@@ -54,7 +59,10 @@ impl Story {
     }
 
     fn of<'a>(&'a self, rule: &'a str) -> impl Iterator<Item = &'a Alert> {
-        self.outcome.alerts.iter().filter(move |alert| alert.rule == rule)
+        self.outcome
+            .alerts
+            .iter()
+            .filter(move |alert| alert.rule == rule)
     }
 
     /// The events of a rule from one day to another, both included.
@@ -74,5 +82,8 @@ fn evidence(alert: &Alert) -> Value {
 }
 
 fn close_to(found: f64, expected: f64, by: f64) {
-    assert!((found - expected).abs() <= by, "{found} instead of {expected}");
+    assert!(
+        (found - expected).abs() <= by,
+        "{found} instead of {expected}"
+    );
 }
