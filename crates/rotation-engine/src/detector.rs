@@ -13,6 +13,7 @@ use std::fmt::Debug;
 pub mod breadth;
 mod day;
 mod distance;
+pub mod leadership;
 pub mod level_approach;
 pub mod members;
 pub mod record_high;
@@ -408,6 +409,8 @@ detectors! {
     LevelApproach = "level_approach" in level_approach,
     /// How many members of a group take part in a move.
     Breadth = "breadth" in breadth,
+    /// Members rotating through quadrants against a benchmark.
+    Leadership = "leadership" in leadership,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
