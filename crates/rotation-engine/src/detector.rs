@@ -18,6 +18,7 @@ mod day;
 mod delta;
 mod distance;
 pub mod expression;
+pub mod leadership;
 pub mod level_approach;
 pub mod macd;
 pub mod members;
@@ -465,6 +466,8 @@ detectors! {
     Breadth = "breadth" in breadth,
     /// A market that goes nowhere.
     Plateau = "plateau" in plateau,
+    /// Members rotating through quadrants against a benchmark.
+    Leadership = "leadership" in leadership,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
