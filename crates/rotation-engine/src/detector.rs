@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod analogue;
 mod bounds;
 pub mod breadth;
 pub mod confluence;
@@ -24,6 +25,7 @@ pub mod macd;
 pub mod members;
 pub mod momentum_stall;
 pub mod plateau;
+pub mod markov_switching;
 pub mod policy_cycle;
 pub mod rate_sensitivity;
 pub mod reacceleration;
@@ -468,6 +470,10 @@ detectors! {
     Plateau = "plateau" in plateau,
     /// Members rotating through quadrants against a benchmark.
     Leadership = "leadership" in leadership,
+    /// Past stretches of a series that are most like the present one.
+    Analogue = "analogue" in analogue,
+    /// How probable it is that a market is in its turbulent state.
+    MarkovSwitching = "markov_switching" in markov_switching,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
