@@ -4,9 +4,15 @@
 //! restored window goes on as the original would.
 
 pub mod extreme;
+pub mod line;
 pub mod moments;
+pub mod pairs;
+pub mod regression;
 pub mod sorted;
 
 pub use extreme::{RollingMax, RollingMin};
+pub use line::RollingLine;
 pub use moments::RollingMoments;
-pub use sorted::SortedWindow;
+pub use pairs::RollingPairs;
+pub use regression::Regression;
+pub use sorted::{RankWindow, SortedWindow};

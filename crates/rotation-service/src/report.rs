@@ -21,6 +21,8 @@ mod tests;
 mod text;
 mod timeline;
 
+pub(crate) use text::short;
+
 /// What a report tells.
 #[derive(Debug, Clone)]
 pub struct ReportInput {
