@@ -12,6 +12,7 @@ FUZZ_CASES ?= 20000
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
+export ROTATION_PYTHON ?= $(CACHE)/python/bin/python
 export PROMETHEUS ?= $(or $(shell command -v prometheus),$(CACHE)/prometheus/usr/bin/prometheus)
 export PROMTOOL ?= $(or $(shell command -v promtool),$(CACHE)/prometheus/usr/bin/promtool)
 
@@ -25,10 +26,11 @@ demo: rust ## Build, then play the Great Rotation on an embedded broker, in unde
 	cargo run --locked --release -p rotation-service --bin rotation -- demo
 
 .PHONY: test
-test: rust ## Run every test, those on Apache Kafka and Prometheus among them
+test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among them
 	@scripts/system-packages build
 	@scripts/system-packages test || echo "some tests lack what they need: they will be skipped, or fail where CI=true"
 	@$(MAKE) kafka || echo "no Apache Kafka: tests that need it will be skipped, or fail where CI=true"
+	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
@@ -74,6 +76,17 @@ kafka: ## Fetch Apache Kafka into .cache/kafka
 	  mvn --batch-mode --quiet -Dstyle.color=never --file tests/kafka/pom.xml \
 	    dependency:copy-dependencies -DoutputDirectory=$(CACHE)/kafka/libs; \
 	  cp tests/kafka/pom.xml $(CACHE)/kafka/pom.xml; }
+
+# The copy of the list beside the packages says which list they came from.
+.PHONY: python
+python: ## Install what the Python checks need into .cache/python
+	@cmp -s tests/python/requirements.txt $(CACHE)/python/requirements.txt || { \
+	  rm -rf $(CACHE)/python; \
+	  echo "installing Python packages into .cache/python"; \
+	  python3 -m venv $(CACHE)/python; \
+	  $(CACHE)/python/bin/pip install --quiet --disable-pip-version-check \
+	    --requirement tests/python/requirements.txt; \
+	  cp tests/python/requirements.txt $(CACHE)/python/requirements.txt; }
 
 .PHONY: prometheus
 prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is installed

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 mod account;
 mod paths;
 
-use paths::{Paths, distance};
+use paths::{Paths, append};
 
 /// Parameters of `analogue`: the past windows of a series that are most like its last `length` closes, and what came
 /// after them.
@@ -185,15 +185,12 @@ impl Detector for State {
         let before = self.last.replace(close).unwrap_or(close);
         // Returns are the same whatever the basis of the prices; so is their sum, to the last bit.
         self.paths.push(libm::log(close / before));
-        self.days
-            .push(i32::try_from(date_key(section.date())).unwrap_or(i32::MAX));
+        let day = i32::try_from(date_key(section.date())).unwrap_or(i32::MAX);
+        append(&mut self.days, day, params.history as usize + 1);
         if self.days.len() > params.history as usize {
             self.days.remove(0);
         }
-        self.best = self
-            .paths
-            .best(params.nearest())
-            .map(|correlation| distance(correlation, params.length));
+        self.best = self.paths.best(params.nearest());
         let Some(best) = self.best else {
             return Step::passed_over(self.is_open);
         };

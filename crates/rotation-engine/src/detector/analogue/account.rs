@@ -1,6 +1,6 @@
 //! What `analogue` says of itself.
 
-use super::paths::{Match, distance};
+use super::paths::Match;
 use super::{Params, State};
 use crate::alert::{Evidence, Fact, round};
 use crate::detector::{Account, Change, text};
@@ -65,10 +65,7 @@ impl State {
         let [start, end] = self.span(params, found);
         put("start", start.into());
         put("end", end.into());
-        put(
-            "distance",
-            round(distance(found.correlation, params.length), 6).into(),
-        );
+        put("distance", round(self.paths.distance(found.lag), 6).into());
         put("correlation", round(found.correlation, 6).into());
         if let Some(after) = self.outcome(params, found.lag) {
             put("after_pct", round(after * 100.0, 4).into());
@@ -100,7 +97,7 @@ impl State {
             return format!("{series} has nothing yet to compare its last {length} sections with");
         };
         let [start, end] = self.span(params, best);
-        let distance = round(distance(best.correlation, *length), 2);
+        let distance = round(self.paths.distance(best.lag), 2);
         let after = match self.outcome(params, best.lag) {
             Some(after) => {
                 let sections = text::counted(params.after, "session");

@@ -53,16 +53,31 @@ pub(super) struct Match {
     pub(super) correlation: f64,
 }
 
+impl Match {
+    /// The one with the higher correlation; of equal ones the first.
+    fn better(self, other: Match) -> Match {
+        if other.correlation > self.correlation {
+            other
+        } else {
+            self
+        }
+    }
+}
+
 /// Relative differences of a path's values that are rounding.
 const FLAT: f64 = 1e-12;
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a window is far smaller than 2^53"
+)]
+fn count(values: usize) -> f64 {
+    values as f64
+}
+
 impl Shape {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a window is far smaller than 2^53"
-    )]
     fn of(window: &[f64]) -> Self {
-        let count = window.len() as f64;
+        let count = count(window.len());
         // From the first value, so that the level of the path costs no digits.
         let first = window.first().copied().unwrap_or(0.0);
         let mean = first + window.iter().map(|value| value - first).sum::<f64>() / count;
@@ -79,19 +94,22 @@ impl Shape {
     }
 }
 
-/// The distance of two windows of `length` values with this correlation, each set to mean 0 and deviation 1.
-pub(super) fn distance(correlation: f64, length: u32) -> f64 {
-    (2.0 * f64::from(length) * (1.0 - correlation))
-        .max(0.0)
-        .sqrt()
+/// Appends a value to a list that will have `most`, without ever asking for more room than that.
+pub(super) fn append<T>(values: &mut Vec<T>, value: T, most: usize) {
+    let len = values.len();
+    if len == values.capacity() {
+        values.reserve_exact(len.max(4).min(most.saturating_sub(len)).max(1));
+    }
+    values.push(value);
 }
 
 impl Paths {
-    /// A path that has not begun: windows of `length` values, at least two, among the last `history`.
+    /// A path that has not begun: windows of `length` values, at least two, among the last `history`, at least two
+    /// windows.
     pub(super) fn new(length: usize, history: usize) -> Self {
         Paths {
             length: length.max(2),
-            history,
+            history: history.max(2 * length.max(2)),
             phase: 0,
             path: Vec::new(),
             shapes: Vec::new(),
@@ -102,17 +120,20 @@ impl Paths {
     /// Goes on by a step; the first one begins at it.
     pub(super) fn push(&mut self, step: f64) {
         self.phase = (self.phase + 1) % self.length;
-        self.path.push(self.path.last().unwrap_or(&0.0) + step);
-        let length = self.length;
+        let (length, history) = (self.length, self.history);
+        let value = self.path.last().unwrap_or(&0.0) + step;
+        append(&mut self.path, value, history + 1);
         if let Some(start) = self.path.len().checked_sub(length) {
-            self.shapes.push(Shape::of(&self.path[start..]));
+            let shape = Shape::of(&self.path[start..]);
+            append(&mut self.shapes, shape, history - length + 2);
         }
         self.advance();
-        if self.path.len() > self.history {
+        if self.path.len() > history {
             self.path.remove(0);
             self.shapes.remove(0);
         } else if self.shapes.len() > length {
-            self.products.push(self.product(self.shapes.len() - 1));
+            let product = self.product(self.shapes.len() - 1);
+            append(&mut self.products, product, history - 2 * length + 1);
         }
         for lag in (length..)
             .zip(0..self.products.len())
@@ -169,10 +190,27 @@ impl Paths {
         })
     }
 
-    /// The highest correlation with a window that ends at least `nearest` values ago.
+    /// The distance of the best window that ends at least `nearest` values ago.
     pub(super) fn best(&self, nearest: usize) -> Option<f64> {
-        let correlations = self.correlations(nearest).map(|found| found.correlation);
-        correlations.reduce(f64::max)
+        let correlations = self.correlations(nearest);
+        let best = correlations.reduce(Match::better)?;
+        Some(self.distance(best.lag))
+    }
+
+    /// The distance of the newest window from the one so many values before it, each set to mean 0 and deviation 1; both
+    /// have a shape.
+    ///
+    /// √(2 n (1 − correlation)) is the same, and has lost half of its digits where windows are nearly equal.
+    pub(super) fn distance(&self, lag: usize) -> f64 {
+        let newest = self.shapes.len() - 1;
+        let normed = |at: usize| {
+            let Shape { mean, norm } = self.shapes[at];
+            let window = &self.path[at..at + self.length];
+            window.iter().map(move |value| (value - mean) / norm)
+        };
+        let pairs = normed(newest).zip(normed(newest - lag));
+        let squares: f64 = pairs.map(|(now, then)| (now - then) * (now - then)).sum();
+        (squares * count(self.length)).sqrt()
     }
 
     /// The best windows that end at least `nearest` values ago, at most so many, none overlapping a better one; of equal
@@ -185,10 +223,7 @@ impl Paths {
                 let clear = |better: &Match| one.lag.abs_diff(better.lag) >= self.length;
                 found.iter().all(clear)
             });
-            let better = |best: &Match, one: &Match| one.correlation > best.correlation;
-            let best = apart
-                .copied()
-                .reduce(|best, one| if better(&best, &one) { one } else { best });
+            let best = apart.copied().reduce(Match::better);
             match best {
                 Some(best) => found.push(best),
                 None => break,
