@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
 pub mod breadth;
+pub mod concentration;
 mod day;
 mod distance;
 pub mod leadership;
@@ -411,6 +412,8 @@ detectors! {
     Breadth = "breadth" in breadth,
     /// Members rotating through quadrants against a benchmark.
     Leadership = "leadership" in leadership,
+    /// How much of a group hangs on its largest members.
+    Concentration = "concentration" in concentration,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
