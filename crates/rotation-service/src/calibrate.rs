@@ -18,11 +18,13 @@ mod command;
 mod history;
 mod level;
 mod market;
+mod sensitivity;
 mod show;
 mod tally;
 
 pub use command::{Args, run};
 pub use level::{Level, NoLevel};
+pub use sensitivity::{Entered, Question, Sensitivity, sensitivity};
 pub use show::{document, page, toml};
 
 use history::History;
