@@ -16,6 +16,7 @@ mod distance;
 pub mod level_approach;
 pub mod plateau;
 pub mod record_high;
+pub mod relative_return;
 pub mod relative_streak;
 pub mod spike;
 mod text;
@@ -410,6 +411,8 @@ detectors! {
     Spike = "spike" in spike,
     /// A market that goes nowhere.
     Plateau = "plateau" in plateau,
+    /// How far a leader is ahead of a laggard.
+    RelativeReturn = "relative_return" in relative_return,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

@@ -3,12 +3,16 @@
 //! Each is incremental, holds finite values only, and is tested against its naive definition. State is plain data, so a
 //! restored window goes on as the original would.
 
+pub mod beta;
 pub mod extreme;
 pub mod line;
 pub mod moments;
+pub mod peaks;
 pub mod sorted;
 
+pub use beta::RollingBeta;
 pub use extreme::{RollingMax, RollingMin};
 pub use line::RollingLine;
 pub use moments::RollingMoments;
+pub use peaks::{Peak, Peaks};
 pub use sorted::{RankWindow, SortedWindow};
