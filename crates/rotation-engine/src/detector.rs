@@ -31,6 +31,7 @@ pub mod rate_sensitivity;
 pub mod reacceleration;
 pub mod record_high;
 pub mod regime;
+pub mod relative_return;
 pub mod relative_streak;
 pub mod short_squeeze;
 pub mod spike;
@@ -474,6 +475,8 @@ detectors! {
     Analogue = "analogue" in analogue,
     /// How probable it is that a market is in its turbulent state.
     MarkovSwitching = "markov_switching" in markov_switching,
+    /// How far a leader is ahead of a laggard.
+    RelativeReturn = "relative_return" in relative_return,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
