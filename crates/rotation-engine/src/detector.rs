@@ -10,24 +10,35 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+mod bounds;
+pub mod breadth;
+pub mod confluence;
 pub mod correlation_break;
 mod day;
 mod delta;
 mod distance;
+pub mod expression;
 pub mod level_approach;
 pub mod macd;
+pub mod members;
 pub mod momentum_stall;
+pub mod policy_cycle;
 pub mod rate_sensitivity;
+pub mod reacceleration;
 pub mod record_high;
+pub mod regime;
 pub mod relative_streak;
 pub mod short_squeeze;
+pub mod spike;
+pub mod stale_feed;
 mod text;
+pub mod threshold;
 pub mod volatility_shift;
-mod ways;
+mod way;
 
 pub use delta::Delta;
 pub use distance::{Distance, DistanceError};
-pub use ways::Ways;
+pub use way::Way;
 
 /// What a rule of one kind is told in the configuration.
 ///
@@ -60,6 +71,11 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// The names of the rules that the rule reads, in the order of [`Section::said`]; of its own clock.
     fn reads(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether the rules that the rule reads are parts of its episode: their events are told as its parts.
+    fn folds(&self) -> bool {
+        false
     }
 
     /// Whether a section that lacks an input says nothing and changes nothing. A kind over many members says no: it
@@ -210,6 +226,8 @@ pub trait Detector: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod ragged;
 
 macro_rules! detectors {
     ($($(#[$doc:meta])* $variant:ident = $name:literal in $module:ident,)*) => {
@@ -279,6 +297,11 @@ macro_rules! detectors {
             /// See [`Params::reads`].
             pub fn reads(&self) -> Vec<String> {
                 match self { $(Kind::$variant(params) => params.reads(),)* }
+            }
+
+            /// See [`Params::folds`].
+            pub fn folds(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.folds(),)* }
             }
 
             /// See [`Params::needs_all_inputs`].
@@ -411,6 +434,12 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+    /// A condition over other rules and series.
+    Expression = "expression" in expression,
+    /// The state of the rotation, with its reasons.
+    Regime = "regime" in regime,
+    /// Rules that open close together, as one episode.
+    Confluence = "confluence" in confluence,
     /// The correlation of two series leaving its usual level.
     CorrelationBreak = "correlation_break" in correlation_break,
     /// How much a leader's lead over a laggard moves with a yield.
@@ -423,6 +452,16 @@ detectors! {
     ShortSqueeze = "short_squeeze" in short_squeeze,
     /// Moving average convergence and divergence.
     Macd = "macd" in macd,
+    /// A change out of proportion to those before it.
+    Spike = "spike" in spike,
+    /// Moves of a policy rate in one direction.
+    PolicyCycle = "policy_cycle" in policy_cycle,
+    /// A price index whose pace picks up again.
+    Reacceleration = "reacceleration" in reacceleration,
+    /// Series that have fallen silent.
+    StaleFeed = "stale_feed" in stale_feed,
+    /// How many members of a group take part in a move.
+    Breadth = "breadth" in breadth,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod build;
+mod reads;
 
 /// How prices of a series are adjusted for what is paid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,6 +102,11 @@ pub struct RuleCommon {
     pub base_rate: Option<BaseRate>,
     /// A link that alerts carry.
     pub runbook: Option<String>,
+    /// Rules of kind `stale_feed`, by name: while one of them stands, events of this rule are at most `info`.
+    #[serde(default)]
+    pub guards: Vec<String>,
+    /// The share of its inputs, 0 to 1, below which events of this rule are at most `info`. Default 0.8.
+    pub min_present: Option<f64>,
 }
 
 /// A rule as written.
@@ -151,6 +157,8 @@ pub struct UniversePlan {
     pub series: Vec<SeriesPlan>,
     /// The rules, ordered by name.
     pub rules: Vec<RulePlan>,
+    /// Positions of the rules, each after those that it reads.
+    pub order: Vec<u32>,
     /// Digest of what samplers and universes have to agree on: calendars, lateness, membership, clocks.
     pub digest: u64,
 }
@@ -220,6 +228,12 @@ pub struct RulePlan {
     pub base_rate: Option<BaseRate>,
     /// A link that alerts carry.
     pub runbook: Option<String>,
+    /// The rules that it reads, by position: those of its kind, in the order of [`Kind::reads`], then its guards.
+    pub reads: Vec<u32>,
+    /// How many of `reads` are guards.
+    pub guards: usize,
+    /// The share of its inputs below which its events are at most `info`.
+    pub min_present: f64,
 }
 
 impl RulePlan {
@@ -266,4 +280,11 @@ impl UniversePlan {
     pub fn is_history(&self, as_of: EventTime) -> bool {
         self.live_from.is_some_and(|from| as_of.utc_date() < from)
     }
+}
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo).
+pub(crate) fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -13,4 +13,4 @@ pub use extreme::{RollingMax, RollingMin};
 pub use moments::RollingMoments;
 pub use pairs::RollingPairs;
 pub use regression::Regression;
-pub use sorted::SortedWindow;
+pub use sorted::{RankWindow, SortedWindow};

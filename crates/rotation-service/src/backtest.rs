@@ -13,7 +13,7 @@ use rotation_engine::plan::{SeriesSource, UniversePlan};
 use rotation_engine::record::{SourceEvent, Tick};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::ReadingDetail;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ const FLUSH_EVERY: u64 = 512;
 pub struct Request<'a> {
     /// The valid configuration.
     pub config: &'a Config,
-    /// A folder with `SYMBOL.csv` or `SYMBOL.csv.gz` for each raw series.
+    /// A folder with `SYMBOL.csv` or `SYMBOL.csv.gz` for each raw series, or a panel with a column of that name.
     pub data: &'a Path,
     /// First date read.
     pub from: Option<Date>,
@@ -69,7 +69,11 @@ pub struct Outcome {
 pub fn backtest(request: &Request<'_>) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let mut outcome = Outcome::default();
-    let (paths, missing) = find_files(request);
+    let Found {
+        paths,
+        columns,
+        missing,
+    } = find_files(request);
     if paths.is_empty() {
         let wanted = missing.join(", ");
         bail!(
@@ -82,7 +86,10 @@ pub fn backtest(request: &Request<'_>) -> anyhow::Result<Outcome> {
             .iter()
             .map(|symbol| format!("{symbol}: no file, its rules stay silent")),
     );
-    let options = options(request);
+    let options = OpenOptions {
+        columns: Some(columns),
+        ..options(request)
+    };
     let sources = paths
         .iter()
         .map(|path| files::open(path, &options))
@@ -107,10 +114,21 @@ pub fn backtest(request: &Request<'_>) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// The files of the raw series that some rule reads, and the symbols that have none.
-fn find_files(request: &Request<'_>) -> (Vec<PathBuf>, Vec<String>) {
+/// Where the data are.
+#[derive(Debug, Default)]
+struct Found {
+    /// The files.
+    paths: Vec<PathBuf>,
+    /// The columns of panels that stand for series without a file of their own.
+    columns: BTreeSet<String>,
+    /// Symbols that some rule reads and no file has.
+    missing: Vec<String>,
+}
+
+/// The files of the raw series that some rule reads: each its own, else a column of a panel.
+fn find_files(request: &Request<'_>) -> Found {
     let mut paths = BTreeMap::new();
-    let mut missing = Vec::new();
+    let mut missing = BTreeSet::new();
     for plan in &request.config.universes {
         for series in plan
             .series
@@ -125,12 +143,46 @@ fn find_files(request: &Request<'_>) -> (Vec<PathBuf>, Vec<String>) {
                 Some(path) => {
                     paths.insert(series.symbol.clone(), path);
                 }
-                None if !series.clocks.is_empty() => missing.push(series.symbol.clone()),
+                None if !series.clocks.is_empty() => {
+                    missing.insert(series.symbol.clone());
+                }
                 None => {}
             }
         }
     }
-    (paths.into_values().collect(), missing)
+    let mut found = Found {
+        paths: paths.into_values().collect(),
+        ..Found::default()
+    };
+    if !missing.is_empty() {
+        find_columns(request.data, &mut missing, &mut found);
+    }
+    found.missing = missing.into_iter().collect();
+    found
+}
+
+/// Looks for missing series among the columns of the folder's panels, in the order of their names.
+fn find_columns(folder: &Path, missing: &mut BTreeSet<String>, found: &mut Found) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut others: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    others.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.ends_with(".csv") || name.ends_with(".csv.gz"))
+            && !found.paths.contains(path)
+    });
+    others.sort();
+    for path in others {
+        let columns = files::panel_columns(&path).unwrap_or_default();
+        let wanted: Vec<String> = columns
+            .iter()
+            .filter(|column| missing.remove(&***column))
+            .map(ToString::to_string)
+            .collect();
+        if !wanted.is_empty() {
+            found.columns.extend(wanted);
+            found.paths.push(path);
+        }
+    }
 }
 
 fn options(request: &Request<'_>) -> OpenOptions {

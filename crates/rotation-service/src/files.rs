@@ -178,6 +178,19 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Source, Fil
     })
 }
 
+/// The columns of a panel: a file with a row a day and a column a series. None where the file is something else, or
+/// cannot be read.
+pub fn panel_columns(path: &Path) -> Option<Vec<Box<str>>> {
+    let mut lines = Lines::open(path).ok()?;
+    if !lines.advance().ok()? {
+        return None;
+    }
+    match Format::of(lines.line()) {
+        Ok(Format::Panel { names }) => Some(names),
+        _ => None,
+    }
+}
+
 /// The name of a file up to its first dot.
 fn stem(path: &Path) -> &str {
     let name = path

@@ -269,7 +269,7 @@ impl Episode {
 
 #[cfg(test)]
 pub(super) fn samples() -> Vec<Params> {
-    use super::ways::Ways;
+    use super::Way;
     let params = |short, long, open_change, end_change, flips, direction| Params {
         first: "A".to_owned(),
         second: "B".to_owned(),
@@ -284,11 +284,11 @@ pub(super) fn samples() -> Vec<Params> {
         direction,
     };
     vec![
-        params(10, 40, 0.4, 0.1, true, Ways::Both),
-        params(20, 60, 0.3, 0.2, false, Ways::Down),
+        params(10, 40, 0.4, 0.1, true, Way::Both),
+        params(20, 60, 0.3, 0.2, false, Way::Down),
         Params {
             second_change: Delta::Difference,
-            ..params(15, 30, 0.35, 0.0, true, Ways::Up)
+            ..params(15, 30, 0.35, 0.0, true, Way::Up)
         },
     ]
 }

@@ -1,6 +1,6 @@
 //! Volatility over a short window leaving that over a long one.
 
-use super::ways::Ways;
+use super::Way;
 use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
 use crate::alert::Direction;
 use crate::section::{Point, Section};
@@ -45,7 +45,7 @@ pub struct Params {
     pub contract_end: f64,
     /// What is watched: "both", "up" (expansions) or "down" (contractions). Default "both".
     #[serde(default)]
-    pub direction: Ways,
+    pub direction: Way,
     /// Returns a year, for the annualised volatilities in the evidence. Default 252; 1 to 10,000,000.
     #[serde(default = "per_year_default")]
     pub per_year: u32,
@@ -380,9 +380,9 @@ pub(super) fn samples() -> Vec<Params> {
         per_year: 252,
     };
     vec![
-        params(Estimator::Close, 5, 40, Ways::Both),
-        params(Estimator::YangZhang, 5, 40, Ways::Both),
-        params(Estimator::Close, 10, 30, Ways::Up),
+        params(Estimator::Close, 5, 40, Way::Both),
+        params(Estimator::YangZhang, 5, 40, Way::Both),
+        params(Estimator::Close, 10, 30, Way::Up),
     ]
 }
 

@@ -25,7 +25,7 @@ pub struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// A folder with SYMBOL.csv or SYMBOL.csv.gz for each series.
+    /// A folder with SYMBOL.csv or SYMBOL.csv.gz for each series, or a panel that has it as a column.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// First date read, such as 2025-09-01.

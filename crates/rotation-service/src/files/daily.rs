@@ -55,7 +55,8 @@ impl DailyRows {
 /// The daily closes of many series, a column each; an empty cell is a series not listed that day.
 #[derive(Debug)]
 pub(super) struct PanelRows {
-    series: Vec<Named>,
+    /// None for a column that is not read.
+    series: Vec<Option<Named>>,
     names: Vec<Box<str>>,
     days: Days,
     fields: Fields,
@@ -63,7 +64,11 @@ pub(super) struct PanelRows {
 
 impl PanelRows {
     pub(super) fn new(names: Vec<Box<str>>, options: &OpenOptions) -> Self {
-        let series = names.iter().map(|name| options.name(name)).collect();
+        let series = names.iter().map(|name| {
+            let is_read = options.reads_column(name);
+            is_read.then(|| options.name(name))
+        });
+        let series = series.collect();
         Self {
             series,
             names,
@@ -85,6 +90,7 @@ impl PanelRows {
         }
         let (mut session, row_start) = (None, out.records.len());
         for (at, series) in self.series.iter().enumerate() {
+            let Some(series) = series else { continue };
             let field = self.fields.get(row.line, at + 1);
             let price = match row.number(&self.names[at], field) {
                 Ok(Some(price)) => price,

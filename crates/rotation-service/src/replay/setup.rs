@@ -128,6 +128,7 @@ fn open_options(
         from: args.from,
         to: args.to,
         bar_nanos: args.bar_length,
+        columns: None,
     })
 }
 

@@ -2,8 +2,8 @@
 
 use super::{FELL, FLIPPED, ROSE};
 use crate::detector::delta::Delta;
-use crate::detector::ways::Ways;
-use crate::detector::{ParamError, Params as Law, Unit};
+
+use crate::detector::{ParamError, Params as Law, Unit, Way};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of `correlation_break`: the correlation of two series' changes over a short window, held against the one
@@ -48,7 +48,7 @@ pub struct Params {
     pub flip_at: f64,
     /// Which way the short correlation has to go: "both", "up" or "down". Default "both".
     #[serde(default)]
-    pub direction: Ways,
+    pub direction: Way,
 }
 
 fn short_default() -> u32 {

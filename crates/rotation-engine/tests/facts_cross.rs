@@ -1,0 +1,11 @@
+//! The kinds over many members on real closes, against facts computed apart from this project.
+
+#![allow(unreachable_pub, reason = "modules share their helpers")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod common;
+
+#[path = "facts_cross/breadth.rs"]
+mod breadth;
+#[path = "facts_cross/panel.rs"]
+mod panel;
