@@ -75,6 +75,9 @@ pub struct SeriesSpec {
     pub publication_lag: Option<String>,
     /// `price`, `split` or `total`. Default `price`.
     pub adjustment: Option<Adjustment>,
+    /// Whether a daily file of the series feeds its open, high and low and its volume beside the close. Default false: the
+    /// close alone, since many files repeat the last close as open, and volumes of an index mean nothing.
+    pub ohlc: Option<bool>,
     /// Derived: the first series divided by the second.
     pub ratio: Option<[String; 2]>,
     /// Derived: the first series minus the second.
@@ -178,6 +181,8 @@ pub struct SeriesPlan {
     pub publication_lag: i64,
     /// Its adjustment.
     pub adjustment: Adjustment,
+    /// Whether its daily files feed open, high, low and volume beside the close.
+    pub ohlc: bool,
     /// Where its values come from.
     pub source: SeriesSource,
     /// The clocks on which some rule reads it, directly or as a leg; in order, for raw series only.

@@ -8,8 +8,8 @@ pub mod extreme;
 pub mod line;
 pub mod moments;
 pub mod pairs;
-pub mod regression;
 pub mod peaks;
+pub mod regression;
 pub mod sorted;
 
 pub use beta::RollingBeta;
@@ -17,6 +17,6 @@ pub use extreme::{RollingMax, RollingMin};
 pub use line::RollingLine;
 pub use moments::RollingMoments;
 pub use pairs::RollingPairs;
-pub use regression::Regression;
 pub use peaks::{Peak, Peaks};
+pub use regression::Regression;
 pub use sorted::{RankWindow, SortedWindow};
