@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 mod command;
 
 fn shipped() -> PathBuf {
-    workspace::root().join("config/great-rotation.toml")
+    workspace::root().join("config/small-caps.toml")
 }
 
 fn run(config: &Config, data: &Path) -> Outcome {

@@ -19,8 +19,7 @@ const PARTITIONS: i32 = 4;
 
 /// The shipped universe.
 fn universe() -> String {
-    let text =
-        std::fs::read_to_string(workspace::root().join("config/great-rotation.toml")).unwrap();
+    let text = std::fs::read_to_string(workspace::root().join("config/small-caps.toml")).unwrap();
     text[text.find("[universe.us]").unwrap()..].to_owned()
 }
 

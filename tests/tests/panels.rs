@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The shipped universe.
 fn universe() -> String {
-    let file = workspace::root().join("config/great-rotation.toml");
+    let file = workspace::root().join("config/small-caps.toml");
     let text = std::fs::read_to_string(file).unwrap();
     text[text.find("[universe.us]").unwrap()..].to_owned()
 }

@@ -55,7 +55,7 @@ fn daily() -> Option<Vec<String>> {
 }
 
 fn config() -> String {
-    let path = workspace::root().join("config/great-rotation.toml");
+    let path = workspace::root().join("config/small-caps.toml");
     path.to_str().unwrap().to_owned()
 }
 

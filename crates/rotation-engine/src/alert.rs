@@ -188,8 +188,11 @@ pub struct Quality {
     pub present: u32,
     /// Inputs whose calendar has the session.
     pub expected: u32,
-    /// The inputs without one, by name.
+    /// The inputs without one, by name; for rules that read others, the rules without a reading too.
     pub stale: Vec<String>,
+    /// The severity that the event would have had, where poor data capped it at `info`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capped_from: Option<Severity>,
 }
 
 /// How often episodes of this rule happen.

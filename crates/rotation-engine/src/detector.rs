@@ -10,19 +10,41 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod analogue;
+mod bounds;
 pub mod breadth;
 pub mod concentration;
+pub mod confluence;
+pub mod correlation_break;
 mod day;
+mod delta;
 mod distance;
+pub mod expression;
 pub mod leadership;
 pub mod level_approach;
+pub mod macd;
+pub mod markov_switching;
 pub mod members;
+pub mod momentum_stall;
+pub mod plateau;
+pub mod policy_cycle;
+pub mod rate_sensitivity;
+pub mod reacceleration;
 pub mod record_high;
+pub mod regime;
+pub mod relative_return;
 pub mod relative_streak;
+pub mod short_squeeze;
+pub mod spike;
+pub mod stale_feed;
 mod text;
 pub mod threshold;
+pub mod volatility_shift;
+mod way;
 
+pub use delta::Delta;
 pub use distance::{Distance, DistanceError};
+pub use way::Way;
 
 /// What a rule of one kind is told in the configuration.
 ///
@@ -55,6 +77,11 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// The names of the rules that the rule reads, in the order of [`Section::said`]; of its own clock.
     fn reads(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether the rules that the rule reads are parts of its episode: their events are told as its parts.
+    fn folds(&self) -> bool {
+        false
     }
 
     /// Whether a section that lacks an input says nothing and changes nothing. A kind over many members says no: it
@@ -278,6 +305,11 @@ macro_rules! detectors {
                 match self { $(Kind::$variant(params) => params.reads(),)* }
             }
 
+            /// See [`Params::folds`].
+            pub fn folds(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.folds(),)* }
+            }
+
             /// See [`Params::needs_all_inputs`].
             pub fn needs_all_inputs(&self) -> bool {
                 match self { $(Kind::$variant(params) => params.needs_all_inputs(),)* }
@@ -408,12 +440,46 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+    /// A condition over other rules and series.
+    Expression = "expression" in expression,
+    /// The state of the rotation, with its reasons.
+    Regime = "regime" in regime,
+    /// Rules that open close together, as one episode.
+    Confluence = "confluence" in confluence,
+    /// The correlation of two series leaving its usual level.
+    CorrelationBreak = "correlation_break" in correlation_break,
+    /// How much a leader's lead over a laggard moves with a yield.
+    RateSensitivity = "rate_sensitivity" in rate_sensitivity,
+    /// Volatility over a short window leaving that over a long one.
+    VolatilityShift = "volatility_shift" in volatility_shift,
+    /// A leader that stalls: strong for long, and no longer.
+    MomentumStall = "momentum_stall" in momentum_stall,
+    /// A heavily shorted share that is bought back in haste.
+    ShortSqueeze = "short_squeeze" in short_squeeze,
+    /// Moving average convergence and divergence.
+    Macd = "macd" in macd,
+    /// A change out of proportion to those before it.
+    Spike = "spike" in spike,
+    /// Moves of a policy rate in one direction.
+    PolicyCycle = "policy_cycle" in policy_cycle,
+    /// A price index whose pace picks up again.
+    Reacceleration = "reacceleration" in reacceleration,
+    /// Series that have fallen silent.
+    StaleFeed = "stale_feed" in stale_feed,
     /// How many members of a group take part in a move.
     Breadth = "breadth" in breadth,
+    /// A market that goes nowhere.
+    Plateau = "plateau" in plateau,
     /// Members rotating through quadrants against a benchmark.
     Leadership = "leadership" in leadership,
     /// How much of a group hangs on its largest members.
     Concentration = "concentration" in concentration,
+    /// Past stretches of a series that are most like the present one.
+    Analogue = "analogue" in analogue,
+    /// How probable it is that a market is in its turbulent state.
+    MarkovSwitching = "markov_switching" in markov_switching,
+    /// How far a leader is ahead of a laggard.
+    RelativeReturn = "relative_return" in relative_return,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

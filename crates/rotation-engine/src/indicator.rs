@@ -43,6 +43,11 @@ impl Ema {
         self.value = Some(next);
         next
     }
+
+    /// The values change basis: each is multiplied by a factor, and so is the average.
+    pub fn scale(&mut self, factor: f64) {
+        self.value = self.value.map(|value| value * factor);
+    }
 }
 
 /// Wilder's relative strength index, 0 to 100.
@@ -173,6 +178,18 @@ mod tests {
             assert_eq!(ema.push(value), expected);
             assert_eq!(ema.get(), Some(expected));
         }
+    }
+
+    #[test]
+    fn scaling_values_scales_their_average() {
+        let (mut whole, mut halves) = (Ema::new(5), Ema::new(5));
+        for close in CLOSES {
+            halves.scale(0.5);
+            halves.scale(2.0);
+            assert_eq!(whole.push(close), halves.push(close));
+        }
+        whole.scale(0.5);
+        assert_eq!(whole.get(), halves.get().map(|value| value * 0.5));
     }
 
     #[test]

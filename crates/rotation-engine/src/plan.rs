@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod build;
+mod reads;
 
 /// How prices of a series are adjusted for what is paid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,6 +75,9 @@ pub struct SeriesSpec {
     pub publication_lag: Option<String>,
     /// `price`, `split` or `total`. Default `price`.
     pub adjustment: Option<Adjustment>,
+    /// Whether a daily file of the series feeds its open, high and low and its volume beside the close. Default false: the
+    /// close alone, since many files repeat the last close as open, and volumes of an index mean nothing.
+    pub ohlc: Option<bool>,
     /// Derived: the first series divided by the second.
     pub ratio: Option<[String; 2]>,
     /// Derived: the first series minus the second.
@@ -101,6 +105,11 @@ pub struct RuleCommon {
     pub base_rate: Option<BaseRate>,
     /// A link that alerts carry.
     pub runbook: Option<String>,
+    /// Rules of kind `stale_feed`, by name: while one of them stands, events of this rule are at most `info`.
+    #[serde(default)]
+    pub guards: Vec<String>,
+    /// The share of its inputs, 0 to 1, below which events of this rule are at most `info`. Default 0.8.
+    pub min_present: Option<f64>,
 }
 
 /// A rule as written.
@@ -151,6 +160,8 @@ pub struct UniversePlan {
     pub series: Vec<SeriesPlan>,
     /// The rules, ordered by name.
     pub rules: Vec<RulePlan>,
+    /// Positions of the rules, each after those that it reads.
+    pub order: Vec<u32>,
     /// Digest of what samplers and universes have to agree on: calendars, lateness, membership, clocks.
     pub digest: u64,
 }
@@ -170,6 +181,8 @@ pub struct SeriesPlan {
     pub publication_lag: i64,
     /// Its adjustment.
     pub adjustment: Adjustment,
+    /// Whether its daily files feed open, high, low and volume beside the close.
+    pub ohlc: bool,
     /// Where its values come from.
     pub source: SeriesSource,
     /// The clocks on which some rule reads it, directly or as a leg; in order, for raw series only.
@@ -220,6 +233,12 @@ pub struct RulePlan {
     pub base_rate: Option<BaseRate>,
     /// A link that alerts carry.
     pub runbook: Option<String>,
+    /// The rules that it reads, by position: those of its kind, in the order of [`Kind::reads`], then its guards.
+    pub reads: Vec<u32>,
+    /// How many of `reads` are guards.
+    pub guards: usize,
+    /// The share of its inputs below which its events are at most `info`.
+    pub min_present: f64,
 }
 
 impl RulePlan {
@@ -266,4 +285,11 @@ impl UniversePlan {
     pub fn is_history(&self, as_of: EventTime) -> bool {
         self.live_from.is_some_and(|from| as_of.utc_date() < from)
     }
+}
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo).
+pub(crate) fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -60,8 +60,10 @@ pub struct Said {
     pub reading: Option<Measure>,
     /// Whether an episode of it is open.
     pub is_open: bool,
-    /// What its latest section did, if more than go on.
+    /// What its sections since the reader's last one did, if more than go on: the latest of it.
     pub began: Option<Began>,
+    /// Sections of the reader since it last read one: 0 in the same bucket.
+    pub age: u32,
 }
 
 /// What began or ended at a rule's section.

@@ -15,12 +15,14 @@ use std::sync::Arc;
 
 mod cut;
 mod derived;
+mod reads;
 mod rule;
 mod sources;
 mod state;
 
 pub use state::UniverseState;
 
+use reads::Mail;
 use rule::{RuleState, RuleWork, Turn};
 use sources::Sources;
 
@@ -42,25 +44,39 @@ pub struct Universe {
     plan: Arc<UniversePlan>,
     detail: ReadingDetail,
     works: Vec<RuleWork>,
-    /// For each series, the rules that read it and as which of their legs.
+    /// For each series, the rules that read it and as which of their legs; in the plan's order.
     readers: Vec<Vec<(u32, u32)>>,
+    /// For each rule, those that read it and as which of the rules that they read.
+    listeners: Vec<Vec<(u32, u32)>>,
     sources: Sources,
     /// The source that each series was first seen in.
     homes: Vec<Option<u32>>,
     rules: Vec<RuleState>,
+    /// What a rule has just said to those that read it; empty between records.
+    mail: Vec<Mail>,
 }
 
 impl Universe {
     /// A universe that has seen nothing.
     pub fn new(plan: Arc<UniversePlan>) -> Universe {
-        let works: Vec<RuleWork> = (0..)
+        let mut works: Vec<RuleWork> = (0..)
             .zip(&plan.rules)
             .map(|(index, rule)| RuleWork::new(index, &plan, rule))
             .collect();
         let mut readers = vec![Vec::new(); plan.series.len()];
-        for work in &works {
+        for work in plan.order.iter().map(|rule| &works[*rule as usize]) {
             for (leg, ix) in (0..).zip(&work.legs) {
                 readers[ix.index()].push((work.index, leg));
+            }
+        }
+        let mut listeners = vec![Vec::new(); plan.rules.len()];
+        for (index, rule) in (0..).zip(&plan.rules) {
+            for (slot, read) in (0..).zip(&rule.reads) {
+                let read = *read as usize;
+                listeners[read].push((index, slot));
+                works[read].is_heard = true;
+                let is_guard = slot as usize >= rule.reads.len() - rule.guards;
+                works[read].is_part |= rule.kind.folds() && !is_guard;
             }
         }
         let rules = works
@@ -75,9 +91,11 @@ impl Universe {
             detail: ReadingDetail::default(),
             works,
             readers,
+            listeners,
             sources,
             homes,
             rules,
+            mail: Vec::new(),
         }
     }
 
@@ -164,7 +182,7 @@ impl Universe {
             }
             read = true;
             match self.rules[rule].cut.insert(leg as usize, bar) {
-                Ok(()) => self.turn(rule).settle(horizon, out),
+                Ok(()) => self.settle(rule, horizon, out),
                 Err(code) => out.push(Output::Dropped {
                     series: Some(bar.series),
                     code,
@@ -200,6 +218,24 @@ impl Universe {
         }
     }
 
+    /// Reads every section of a rule that is ready, and tells the rules that read it.
+    fn settle(&mut self, rule: usize, horizon: EventTime, out: &mut Vec<Output>) {
+        self.turn(rule).settle(horizon, out);
+        for mail in self.mail.drain(..) {
+            for (listener, slot) in &self.listeners[mail.rule as usize] {
+                let listener = *listener as usize;
+                let reader = &self.plan.rules[listener];
+                let is_guard = *slot as usize >= reader.reads.len() - reader.guards;
+                let is_part = reader.kind.folds() && !is_guard;
+                if let Some(inbox) = &mut self.rules[listener].inbox
+                    && (is_part || !mail.is_event())
+                {
+                    inbox.take(*slot as usize, &mail);
+                }
+            }
+        }
+    }
+
     fn turn(&mut self, rule: usize) -> Turn<'_> {
         Turn {
             plan: &self.plan,
@@ -207,14 +243,16 @@ impl Universe {
             work: &self.works[rule],
             state: &mut self.rules[rule],
             detail: self.detail,
+            mail: &mut self.mail,
         }
     }
 
     fn settle_all(&mut self, out: &mut Vec<Output>) {
         let horizon = self.sources.horizon();
-        for rule in 0..self.rules.len() {
+        for at in 0..self.plan.order.len() {
+            let rule = self.plan.order[at] as usize;
             if !self.rules[rule].cut.is_settled() {
-                self.turn(rule).settle(horizon, out);
+                self.settle(rule, horizon, out);
             }
         }
         out.push(Output::Horizon { time: horizon });

@@ -55,6 +55,15 @@ fn plan() -> Arc<UniversePlan> {
     };
     let record = |series: &str| serde_json::json!({"kind": "record_high", "series": series, "drought_sessions": 1, "quiet_sessions": 2});
     let level = serde_json::json!({"kind": "level_approach", "series": "Y", "level": 5.0, "near": 0.1, "rearm": 0.3});
+    // Rules over rules: one reads another of them, and the parts of one have series on different sources.
+    let regime = serde_json::json!({"kind": "regime", "smoothing": 1, "min_stay": 1, "half_life": 2.0,
+        "dangers": ["session-level"],
+        "inputs": [{"rule": "session-streak", "full": 3.0}, {"rule": "basket-streak", "when_open": -1.0},
+            {"rule": "session-record", "when_open": 1.0}]});
+    let condition = serde_json::json!({"kind": "expression", "rules": {"streak": "minute-streak", "high": "minute-record"},
+        "series": {"c": "C"}, "when": "streak.value > 0.0 && (high.open || c.close > c.previous)"});
+    let cluster = serde_json::json!({"kind": "confluence", "open_at": 2, "window": 2, "escalate_at": [3],
+        "rules": ["session-streak", "session-record", "basket-streak", "session-level", "regime"]});
     let rules = BTreeMap::from([
         (
             "session-streak".to_owned(),
@@ -69,6 +78,9 @@ fn plan() -> Arc<UniversePlan> {
         ("session-record".to_owned(), rule("session", record("A"))),
         ("tick-level".to_owned(), rule("tick", level.clone())),
         ("session-level".to_owned(), rule("session", level)),
+        ("regime".to_owned(), rule("session", regime)),
+        ("condition".to_owned(), rule("1m", condition)),
+        ("cluster".to_owned(), rule("session", cluster)),
     ]);
     let mut series: BTreeMap<String, SeriesSpec> = SYMBOLS
         .iter()
@@ -364,12 +376,14 @@ fn the_markets_make_alerts_of_every_rule() {
     let plan = plan();
     let mut rules: BTreeMap<String, usize> = BTreeMap::new();
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut parts = 0;
     for seed in 0..100 {
         let told = run(&plan, &market(seed), seed, false);
         for (rule, alerts) in told.alerts {
             for name in [
                 "opened",
                 "escalated",
+                "eased",
                 "resolved",
                 "retracted",
                 "corrected",
@@ -378,6 +392,8 @@ fn the_markets_make_alerts_of_every_rule() {
                 let is_state = |line: &&String| line.contains(&format!("\"state\":\"{name}\""));
                 *states.entry(name).or_default() += alerts.iter().filter(is_state).count();
             }
+            let is_part = |line: &&String| line.contains("\"parent_episode\":\"law/cluster/");
+            parts += alerts.iter().filter(is_part).count();
             *rules.entry(rule).or_default() += alerts.len();
         }
     }
@@ -390,4 +406,5 @@ fn the_markets_make_alerts_of_every_rule() {
         states.values().all(|count| *count > 0),
         "each state has to occur: {states:?}"
     );
+    assert!(parts > 0, "some events have to be parts of an episode");
 }

@@ -1,37 +1,32 @@
 //! `rotation backtest`: files to alerts, without Kafka, by the same engine.
 
 use crate::config::Config;
-use crate::files::{self, Content, FileRecord, OpenOptions};
-use crate::replay::heartbeats::{HeartbeatOptions, final_time};
-use anyhow::{Context, bail};
 use jiff::civil::Date;
 use rotation_engine::alert::Alert;
-use rotation_engine::calendar::Calendar;
 use rotation_engine::output::{Output, Reading};
-use rotation_engine::pipeline::Pipeline;
-use rotation_engine::plan::{SeriesSource, UniversePlan};
-use rotation_engine::record::{SourceEvent, Tick};
-use rotation_engine::time::EventTime;
+use rotation_engine::record::Tick;
 use rotation_engine::universe::ReadingDetail;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 mod command;
+mod gather;
 mod page;
+mod read;
+mod run;
 
 pub use command::{Args, run};
-
-/// Horizons are said after so many records: sections come out then, and memory stays flat.
-const FLUSH_EVERY: u64 = 512;
+use read::FilesRead;
+pub(crate) use read::read;
+pub(crate) use run::{Run, Sink};
 
 /// What to read, and how much of it.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The valid configuration.
     pub config: &'a Config,
-    /// A folder with `SYMBOL.csv` or `SYMBOL.csv.gz` for each raw series.
+    /// A folder with `SYMBOL.csv` or `SYMBOL.csv.gz` for each raw series, or a panel with a column of that name.
     pub data: &'a Path,
     /// First date read.
     pub from: Option<Date>,
@@ -69,194 +64,48 @@ pub struct Outcome {
 pub fn backtest(request: &Request<'_>) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let mut outcome = Outcome::default();
-    let (paths, missing) = find_files(request);
-    if paths.is_empty() {
-        let wanted = missing.join(", ");
-        bail!(
-            "no data in {}: expected SYMBOL.csv or SYMBOL.csv.gz for {wanted}",
-            request.data.display()
-        );
-    }
-    outcome.notes.extend(
-        missing
-            .iter()
-            .map(|symbol| format!("{symbol}: no file, its rules stay silent")),
-    );
-    let options = options(request);
-    let sources = paths
-        .iter()
-        .map(|path| files::open(path, &options))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut run = Run::new(request);
-    let mut merged = files::merge(sources);
-    for record in merged.by_ref() {
-        match record {
-            Ok(record) => run.take(&record, &mut outcome)?,
-            Err(error) if error.is_final() => return Err(error).context("the backtest stops"),
-            Err(error) => outcome.faults.push(error.to_string()),
-        }
-    }
-    for source in merged.sources() {
-        let name = source.path().display();
-        outcome
-            .notes
-            .extend(source.skips().iter().map(|skip| format!("{name}: {skip}")));
-    }
-    run.end(&mut outcome);
-    outcome.took = start.elapsed();
+    let files = drive(request, &mut outcome)?;
+    outcome.finish(files, start);
     Ok(outcome)
 }
 
-/// The files of the raw series that some rule reads, and the symbols that have none.
-fn find_files(request: &Request<'_>) -> (Vec<PathBuf>, Vec<String>) {
-    let mut paths = BTreeMap::new();
-    let mut missing = Vec::new();
-    for plan in &request.config.universes {
-        for series in plan
-            .series
-            .iter()
-            .filter(|series| series.source == SeriesSource::Raw)
-        {
-            let names = ["csv", "csv.gz", "ndjson", "ndjson.gz"];
-            let candidates = names
-                .iter()
-                .map(|ending| request.data.join(format!("{}.{ending}", series.symbol)));
-            match candidates.into_iter().find(|path| path.is_file()) {
-                Some(path) => {
-                    paths.insert(series.symbol.clone(), path);
-                }
-                None if !series.clocks.is_empty() => missing.push(series.symbol.clone()),
-                None => {}
-            }
-        }
-    }
-    (paths.into_values().collect(), missing)
+/// The same, telling everything to `sink` as it happens.
+fn drive(request: &Request<'_>, sink: &mut impl Sink) -> anyhow::Result<FilesRead> {
+    let mut run = Run::new(&request.config.universes, request.detail);
+    let files = read(request, |event| run.push(event, sink))?;
+    run.end(sink);
+    Ok(files)
 }
 
-fn options(request: &Request<'_>) -> OpenOptions {
-    let series = request
-        .config
-        .universes
-        .iter()
-        .flat_map(|plan| &plan.series);
-    OpenOptions {
-        calendars: series
-            .map(|series| (series.symbol.clone(), series.calendar))
-            .collect(),
-        from: request.from,
-        to: request.to,
-        ..OpenOptions::default()
+impl Outcome {
+    fn finish(&mut self, files: FilesRead, start: Instant) {
+        self.notes = files.notes;
+        self.faults.splice(0..0, files.faults);
+        self.took = start.elapsed();
     }
 }
 
-/// The universes at work.
-struct Run {
-    universes: Vec<(Arc<UniversePlan>, Pipeline)>,
-    out: Vec<Output>,
-    newest: EventTime,
-    records: u64,
-}
-
-impl Run {
-    fn new(request: &Request<'_>) -> Self {
-        let pipeline = |plan: &Arc<UniversePlan>| {
-            let mut pipeline = Pipeline::new(plan, 1);
-            pipeline.set_readings(request.detail);
-            (plan.clone(), pipeline)
-        };
-        let universes = request.config.universes.iter().map(pipeline).collect();
-        Run {
-            universes,
-            out: Vec::new(),
-            newest: EventTime::MIN,
-            records: 0,
-        }
+impl Sink for Outcome {
+    fn tick(&mut self, symbol: &str, tick: &Tick) {
+        self.ticks += 1;
+        note_close(self, symbol, tick);
     }
 
-    fn take(&mut self, record: &FileRecord, outcome: &mut Outcome) -> anyhow::Result<()> {
-        match &record.content {
-            Content::Tick {
-                price,
-                size,
-                official,
-            } => {
-                let symbol = record
-                    .symbol
-                    .as_deref()
-                    .context("a tick without a symbol")?;
-                let size = size.unwrap_or(0.0);
-                let tick = Tick {
-                    time: record.time,
-                    price: *price,
-                    size,
-                    seq: None,
-                    official: *official,
-                };
-                self.push(&SourceEvent::Tick { symbol, tick }, outcome);
+    fn output(&mut self, _universe: usize, output: Output) {
+        match output {
+            Output::Alert(alert) => self.alerts.push(*alert),
+            Output::Reading(reading) => self.readings.push(*reading),
+            Output::Dropped { code, .. } => {
+                *self.dropped.entry(code.name()).or_default() += 1;
             }
-            Content::Raw(bytes) => match rotation_wire::input::decode(bytes) {
-                Ok(input) => self.push(&input.event(), outcome),
-                Err(error) => outcome.faults.push(error.to_string()),
-            },
-        }
-        self.newest = self.newest.max(record.time);
-        self.records += 1;
-        if self.records.is_multiple_of(FLUSH_EVERY) {
-            for (_, pipeline) in &mut self.universes {
-                pipeline.flush(&mut self.out);
-            }
-            self.sort_out(outcome);
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, event: &SourceEvent<'_>, outcome: &mut Outcome) {
-        if let SourceEvent::Tick { symbol, tick } = event {
-            outcome.ticks += 1;
-            note_close(outcome, symbol, tick);
-        }
-        for (_, pipeline) in &mut self.universes {
-            pipeline.push(0, event, &mut self.out);
-        }
-        self.sort_out(outcome);
-    }
-
-    /// Nothing more comes: every session closes, and its corrections are over, as a replay's last heartbeat has it.
-    fn end(&mut self, outcome: &mut Outcome) {
-        for (plan, pipeline) in &mut self.universes {
-            let mut calendars: Vec<Calendar> =
-                plan.series.iter().map(|series| series.calendar).collect();
-            calendars.sort_unstable();
-            calendars.dedup();
-            let options = HeartbeatOptions {
-                calendars,
-                lateness: plan.lateness,
-                closing_window: plan.closing_window,
-                correction_window: plan.correction_window,
-                ceiling: EventTime::MAX,
-            };
-            pipeline.close(final_time(&options, self.newest), &mut self.out);
-        }
-        self.sort_out(outcome);
-    }
-
-    fn sort_out(&mut self, outcome: &mut Outcome) {
-        for output in self.out.drain(..) {
-            match output {
-                Output::Alert(alert) => outcome.alerts.push(*alert),
-                Output::Reading(reading) => outcome.readings.push(*reading),
-                Output::Dropped { code, .. } => {
-                    *outcome.dropped.entry(code.name()).or_default() += 1;
-                }
-                Output::Rejected { message, .. } => outcome.faults.push(message),
-                Output::Refused { reason } => outcome.faults.push(reason),
-                Output::Accepted { .. }
-                | Output::Log(_)
-                | Output::Section { .. }
-                | Output::OpenEpisodes { .. }
-                | Output::Horizon { .. }
-                | Output::Source { .. } => {}
-            }
+            Output::Rejected { message, .. } => self.faults.push(message),
+            Output::Refused { reason } => self.faults.push(reason),
+            Output::Accepted { .. }
+            | Output::Log(_)
+            | Output::Section { .. }
+            | Output::OpenEpisodes { .. }
+            | Output::Horizon { .. }
+            | Output::Source { .. } => {}
         }
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 mod describe;
 mod document;
 mod error;
+mod groups;
 mod kafka;
 mod reader;
 mod reference;
@@ -79,7 +80,7 @@ impl Config {
         }
     }
 
-    /// Reads a text; `file` is its name in messages.
+    /// Reads a text; `file` is its name in messages, and files that it names are looked for beside it.
     ///
     /// # Errors
     /// Every fault of the text.
@@ -90,7 +91,8 @@ impl Config {
         };
         let document = Document::parse(text).map_err(failed)?;
         let mut reader = Reader::new(&document);
-        match read(&mut reader, document.values()) {
+        let folder = Path::new(file).parent().unwrap_or(Path::new("."));
+        match read(&mut reader, document.values(), folder) {
             Some(config) if reader.faults() == 0 => Ok(config),
             _ => Err(failed(reader.into_errors())),
         }
@@ -102,7 +104,7 @@ impl Config {
     }
 }
 
-fn read(reader: &mut Reader<'_>, mut root: toml::Table) -> Option<Config> {
+fn read(reader: &mut Reader<'_>, mut root: toml::Table, folder: &Path) -> Option<Config> {
     let at = KeyPath::default();
     reader.only_known(&mut root, &at, &["kafka", "http", "universe"]);
     let kafka = reader
@@ -113,7 +115,7 @@ fn read(reader: &mut Reader<'_>, mut root: toml::Table) -> Option<Config> {
         .and_then(|table| read_http(reader, table, &at.key("http")));
     let universes = reader.table(&mut root, &at, "universe");
     let universes =
-        universes.and_then(|table| universe::read_all(reader, table, &at.key("universe")));
+        universes.and_then(|table| universe::read_all(reader, table, &at.key("universe"), folder));
     Some(Config {
         kafka: kafka?,
         http: http?,

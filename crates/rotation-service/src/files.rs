@@ -4,7 +4,7 @@
 //!
 //! | first line | a row is | its ticks |
 //! | --- | --- | --- |
-//! | `date,open,high,low,close,…` (Yahoo, Stooq) | a day | the close, official, at the session's close |
+//! | `date,open,high,low,close,…` (Yahoo, Stooq) | a day | the close, official, at the session's close; for a series with `ohlc = true` before it open, high and low, spread over the session, and the volume as its size |
 //! | `date,close`; `DATE,DGS10`, `observation_date,DGS10` (FRED) | a day | the value, likewise |
 //! | `date,AAA,BBB,…` | a day of many series | one for each cell that is not empty, likewise |
 //! | `ts,open,high,low,close,…` | a bar; `ts` is its start | open, high, low, close, spread over the bar |
@@ -82,10 +82,10 @@ pub enum Content {
 }
 
 impl FileRecord {
-    fn close(symbol: &Arc<str>, time: EventTime, price: f64) -> Self {
+    fn close(symbol: &Arc<str>, time: EventTime, price: f64, size: Option<f64>) -> Self {
         let content = Content::Tick {
             price,
-            size: None,
+            size,
             official: true,
         };
         Self {
@@ -156,7 +156,9 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Source, Fil
     }
     let series = || options.name(stem(path));
     let rows = match Format::of(lines.line()).map_err(whole)? {
-        Format::Daily { close } => Rows::Daily(DailyRows::new(series(), close, options)),
+        Format::Daily { close, quotes } => {
+            Rows::Daily(DailyRows::new(series(), close, quotes, options).map_err(whole)?)
+        }
         Format::Panel { names } => Rows::Panel(PanelRows::new(names, options)),
         Format::Bars { prices } => Rows::Bars(BarRows::new(series(), prices, options)),
         Format::Prints {
@@ -176,6 +178,19 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Source, Fil
         out: Sink::default(),
         ended: false,
     })
+}
+
+/// The columns of a panel: a file with a row a day and a column a series. None where the file is something else, or
+/// cannot be read.
+pub fn panel_columns(path: &Path) -> Option<Vec<Box<str>>> {
+    let mut lines = Lines::open(path).ok()?;
+    if !lines.advance().ok()? {
+        return None;
+    }
+    match Format::of(lines.line()) {
+        Ok(Format::Panel { names }) => Some(names),
+        _ => None,
+    }
 }
 
 /// The name of a file up to its first dot.

@@ -52,11 +52,13 @@ pub fn alert() -> Value {
     )
 }
 
-/// The schema of the configuration file, where `kafka` and `http` are the schemas of those tables.
-pub fn configuration(kafka: Schema, http: Schema) -> Value {
+/// The schema of the configuration file, where `kafka`, `http` and `group` are the schemas of those tables.
+pub fn configuration(kafka: Schema, http: Schema, group: Schema) -> Value {
     let mut universe = inlined::<UniverseSpec>();
     let series = json!({ "type": "object", "additionalProperties": inlined::<SeriesSpec>() });
     set_property(&mut universe, "series", series);
+    let groups = json!({ "type": "object", "additionalProperties": plain(group) });
+    set_property(&mut universe, "groups", groups);
     let rules: Vec<Value> = Kind::schemas().into_iter().map(rule).collect();
     let rules = json!({
         "description": "The rules by name.",

@@ -1,6 +1,8 @@
 //! Consecutive sessions in which a leader beats a laggard.
 
-use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
+use super::{
+    Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, bounds, positive,
+};
 use crate::section::Section;
 use jiff::Span;
 use jiff::civil::Date;
@@ -48,8 +50,6 @@ fn escalate_since_years_default() -> Vec<u32> {
     vec![5, 15, 25]
 }
 
-/// Most entries of a list of rungs: each is a bit of the state.
-const RUNGS_MAX: usize = 32;
 const LENGTH_MAX: u32 = 10_000;
 const YEARS_MAX: u32 = 200;
 
@@ -63,11 +63,8 @@ impl super::Params for Params {
     }
 
     fn check(&self) -> Result<(), ParamError> {
-        for (key, symbol) in [("leader", &self.leader), ("laggard", &self.laggard)] {
-            if symbol.is_empty() {
-                return Err(ParamError::new(key, "a symbol", "\"\""));
-            }
-        }
+        bounds::symbol("leader", &self.leader)?;
+        bounds::symbol("laggard", &self.laggard)?;
         if self.leader == self.laggard {
             return Err(ParamError::new(
                 "laggard",
@@ -75,16 +72,10 @@ impl super::Params for Params {
                 &self.laggard,
             ));
         }
-        if !(1..=LENGTH_MAX).contains(&self.open_at) {
-            return Err(ParamError::new(
-                "open_at",
-                format!("1 to {LENGTH_MAX} sessions"),
-                self.open_at,
-            ));
-        }
+        bounds::within("open_at", self.open_at, &(1..=LENGTH_MAX), "sessions")?;
         let lengths = self.open_at + 1..=LENGTH_MAX;
-        check_rungs("escalate_at", &self.escalate_at, &lengths, "sessions")?;
-        check_rungs(
+        bounds::ascending("escalate_at", &self.escalate_at, &lengths, "sessions")?;
+        bounds::ascending(
             "escalate_since_years",
             &self.escalate_since_years,
             &(1..=YEARS_MAX),
@@ -117,21 +108,6 @@ impl super::Params for Params {
     fn unit(&self, _series_unit: Unit) -> String {
         "sessions".to_owned()
     }
-}
-
-fn check_rungs(
-    key: &str,
-    rungs: &[u32],
-    bounds: &std::ops::RangeInclusive<u32>,
-    unit: &str,
-) -> Result<(), ParamError> {
-    let ascending = rungs.windows(2).all(|pair| pair[0] < pair[1]);
-    if ascending && rungs.len() <= RUNGS_MAX && rungs.iter().all(|rung| bounds.contains(rung)) {
-        return Ok(());
-    }
-    let (from, to) = (bounds.start(), bounds.end());
-    let expected = format!("at most {RUNGS_MAX} ascending numbers from {from} to {to} {unit}");
-    Err(ParamError::new(key, expected, format!("{rungs:?}")))
 }
 
 /// Rung of the opening.
@@ -357,7 +333,7 @@ impl State {
 }
 
 /// The same day so many years earlier; the last of February for the 29th.
-fn years_before(date: Date, years: u32) -> Date {
+pub(super) fn years_before(date: Date, years: u32) -> Date {
     date.saturating_sub(Span::new().years(years))
 }
 

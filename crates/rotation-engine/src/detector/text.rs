@@ -43,6 +43,20 @@ pub(super) fn signed_percent(fraction: f64) -> String {
     format!("{sign}{:.2} %", percent.abs())
 }
 
+/// A number with its sign and unit, of so many decimals at most: `+63 bp`.
+pub(super) fn signed(value: f64, decimals: i32, unit: &str) -> String {
+    let rounded = round(value, decimals);
+    let sign = if rounded < 0.0 { '−' } else { '+' };
+    format!("{sign}{} {unit}", rounded.abs())
+}
+
+/// A number of so many decimals, with a sign where it is negative.
+pub(super) fn fixed(value: f64, decimals: u8) -> String {
+    let rounded = round(value, decimals.into());
+    let sign = if rounded < 0.0 { "−" } else { "" };
+    format!("{sign}{:.*}", usize::from(decimals), rounded.abs())
+}
+
 /// `1st`, `2nd`, `3rd`, `4th`, `11th`, `21st`.
 pub(super) fn ordinal(count: u32) -> String {
     let suffix = match (count % 10, count % 100) {
@@ -87,6 +101,12 @@ mod tests {
         assert_eq!(signed_percent(0.0776), "+7.76 %");
         assert_eq!(signed_percent(-0.016_7), "−1.67 %");
         assert_eq!(signed_percent(-0.000_001), "+0.00 %");
+        assert_eq!(signed(62.999_999_9, 1, "bp"), "+63 bp");
+        assert_eq!(signed(-0.26, 1, "points"), "−0.3 points");
+        assert_eq!(
+            (fixed(3.2168, 2), fixed(-3.0, 2), fixed(-0.001, 2)),
+            ("3.22".to_owned(), "−3.00".to_owned(), "0.00".to_owned())
+        );
     }
 
     #[test]

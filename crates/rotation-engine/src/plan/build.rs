@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// Sessions are at least this far apart, so a correction of one is never due after the next was cut.
 const CORRECTION_WINDOW_MAX: i64 = 16 * 3_600 * SECOND;
 
+/// Share of a rule's inputs that have to be present for its events to be as severe as they say.
+const MIN_PRESENT: f64 = 0.8;
+
 /// A universe holds at most this many series.
 const SERIES_MAX: usize = 100_000;
 
@@ -48,6 +51,8 @@ impl UniversePlan {
         for (rule, written) in &spec.rules {
             rules.push(build_rule(&rules_at.sub(rule), rule, written, &series)?);
         }
+        let written = |name: &str| &spec.rules[name];
+        let order = super::reads::connect(&rules_at, &mut rules, written)?;
         check_bases(&series_at, &series)?;
         assign_clocks(&mut series, &rules);
         let mut plan = UniversePlan {
@@ -77,6 +82,7 @@ impl UniversePlan {
             publish_history: spec.publish_history.unwrap_or(false),
             series,
             rules,
+            order,
             digest: 0,
         };
         plan.digest = digest(&plan);
@@ -85,14 +91,14 @@ impl UniversePlan {
 }
 
 /// A place in the configuration.
-struct Key(String);
+pub(super) struct Key(String);
 
 impl Key {
-    fn sub(&self, key: &str) -> Key {
+    pub(super) fn sub(&self, key: &str) -> Key {
         Key(format!("{}.{key}", self.0))
     }
 
-    fn error(&self, expected: impl Into<String>, found: impl ToString) -> PlanError {
+    pub(super) fn error(&self, expected: impl Into<String>, found: impl ToString) -> PlanError {
         PlanError {
             key: self.0.clone(),
             expected: expected.into(),
@@ -155,6 +161,15 @@ impl Key {
         }
     }
 
+    fn share(&self, key: &str, written: Option<f64>, default: f64) -> Result<f64, PlanError> {
+        let share = written.unwrap_or(default);
+        if (0.0..=1.0).contains(&share) {
+            Ok(share)
+        } else {
+            Err(self.sub(key).error("a share from 0 to 1", share))
+        }
+    }
+
     fn date(&self, key: &str, written: Option<&str>) -> Result<Option<Date>, PlanError> {
         let Some(text) = written else { return Ok(None) };
         let parsed = text.parse().map_err(|_| {
@@ -213,6 +228,11 @@ fn build_series(
             .sub("publication_lag")
             .error("none on a derived series: its legs carry theirs", "one"));
     }
+    let ohlc = written.ohlc.unwrap_or(false);
+    if ohlc && (source != SeriesSource::Raw || lag > 0) {
+        let expected = "false on a derived series and on one with publication_lag";
+        return Err(at.sub("ohlc").error(expected, "true"));
+    }
     let unit = written.unit.unwrap_or(match source {
         SeriesSource::Raw | SeriesSource::Basket(_) => Unit::Price,
         SeriesSource::Ratio(..) => Unit::Ratio,
@@ -225,6 +245,7 @@ fn build_series(
         calendar: at.calendar("calendar", written.calendar.as_deref(), default)?,
         publication_lag: lag,
         adjustment: written.adjustment.unwrap_or_default(),
+        ohlc,
         source,
         clocks: Vec::new(),
     })
@@ -352,6 +373,9 @@ fn build_rule(
         )?,
         base_rate: written.common.base_rate,
         runbook: written.common.runbook.clone(),
+        reads: Vec::new(),
+        guards: 0,
+        min_present: at.share("min_present", written.common.min_present, MIN_PRESENT)?,
     })
 }
 
@@ -418,7 +442,7 @@ fn assign_clocks(series: &mut [SeriesPlan], rules: &[RulePlan]) {
     }
 }
 
-/// FNV-1a over what samplers and universes have to agree on.
+/// Digest of what samplers and universes have to agree on.
 fn digest(plan: &UniversePlan) -> u64 {
     let mut text = format!(
         "{}|{}|{}|{}",
@@ -437,7 +461,5 @@ fn digest(plan: &UniversePlan) -> u64 {
             text.push_str(&format!(" {clock}"));
         }
     }
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    super::fnv1a(text.bytes())
 }

@@ -135,11 +135,6 @@ impl Cut {
         self.provisional.is_none()
     }
 
-    /// Number of legs.
-    pub(super) fn legs(&self) -> usize {
-        self.reached.len()
-    }
-
     /// Takes a leg's bar.
     pub(super) fn insert(&mut self, leg: usize, bar: &Bar) -> Result<(), DropCode> {
         let key = bar.bucket.key();

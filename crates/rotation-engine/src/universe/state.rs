@@ -18,6 +18,8 @@ pub struct UniverseState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Remembered {
     version: String,
+    /// Identifies the series that feed it, in their order.
+    legs: u64,
     state: RuleState,
 }
 
@@ -30,11 +32,13 @@ impl Universe {
             .rules
             .iter()
             .zip(&self.plan.rules)
-            .map(|(state, rule)| {
+            .zip(&self.works)
+            .map(|((state, rule), work)| {
                 (
                     rule.name.clone(),
                     Remembered {
                         version: rule.version.clone(),
+                        legs: work.legs_digest(&self.plan),
                         state: state.clone(),
                     },
                 )
@@ -59,7 +63,9 @@ impl Universe {
             match remembered.remove(&rule.name) {
                 Some(known)
                     if known.version == rule.version
-                        && known.state.cut.legs() == work.legs.len() =>
+                        && known.legs == work.legs_digest(&self.plan)
+                        && known.state.inbox.as_ref().map_or(0, |inbox| inbox.reads())
+                            == rule.reads.len() =>
                 {
                     *slot = known.state;
                 }

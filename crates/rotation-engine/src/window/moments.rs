@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 /// Sum, mean and variance of the last `size` values.
 ///
-/// Sums run over distances from a pivot. Every `size` pushes the pivot becomes the mean and both sums are taken anew
-/// from the values, so that rounding cannot pile up: still O(1) amortised a push, and a pure function of what was
-/// pushed.
+/// Sums run over distances from a pivot. Every `size` pushes, and when wild values have left so that what is left of
+/// their sums is mostly rounding, the pivot becomes the mean and both sums are taken anew from the values: still O(1)
+/// amortised a push, and a pure function of what was pushed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollingMoments {
     size: usize,
@@ -15,9 +15,17 @@ pub struct RollingMoments {
     pivot: f64,
     sum: f64,
     sum_of_squares: f64,
+    /// Squares that went into the sum since it was taken anew, those that have left among them.
+    gross: f64,
     /// Pushes until the sums are taken anew.
     fresh_for: usize,
 }
+
+/// A spread below this share of the squares that went into its sum has lost too many digits to rounding.
+pub(super) const WORN: f64 = 1e-4;
+
+/// Squares below this share of the squared distance from zero are rounding themselves.
+pub(super) const ROUNDING: f64 = 1e-24;
 
 impl RollingMoments {
     /// An empty window of `size` values, at least one.
@@ -28,6 +36,7 @@ impl RollingMoments {
             pivot: 0.0,
             sum: 0.0,
             sum_of_squares: 0.0,
+            gross: 0.0,
             fresh_for: 0,
         }
     }
@@ -64,6 +73,12 @@ impl RollingMoments {
             let distance = value - self.pivot;
             self.sum += distance;
             self.sum_of_squares += distance * distance;
+            self.gross += distance * distance;
+            let spread = self.sum_of_squares - self.sum * self.sum / self.count();
+            let rounding = ROUNDING * self.pivot * self.pivot * self.count();
+            if spread < WORN * self.gross && self.gross > rounding {
+                self.refresh();
+            }
         }
     }
 
@@ -112,6 +127,7 @@ impl RollingMoments {
         let sum_of_squares = distances().map(|distance| distance * distance).sum();
         self.sum = sum;
         self.sum_of_squares = sum_of_squares;
+        self.gross = sum_of_squares;
     }
 }
 
@@ -161,6 +177,16 @@ mod tests {
         }
         assert!((window.mean().unwrap() - 0.1).abs() < 1e-15);
         assert!(window.variance().unwrap() < 1e-30);
+    }
+
+    #[test]
+    fn nothing_stays_of_wild_values_that_have_left() {
+        let mut window = RollingMoments::new(10);
+        for wild in [0.3, -0.2, 0.7, 0.1, -0.9, 0.4, 0.3] {
+            window.push(wild);
+        }
+        (0..10).for_each(|_| window.push(0.0));
+        assert_eq!((window.mean(), window.variance()), (Some(0.0), Some(0.0)));
     }
 
     #[test]

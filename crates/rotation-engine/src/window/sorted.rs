@@ -1,102 +1,151 @@
 //! Order statistics of the last values.
 
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
-/// The last `size` values, in order of arrival and of size: median, median absolute deviation, percentile rank.
+mod order;
+
+use order::Order;
+
+/// The last `size` values: median, median absolute deviation, robust z-score, percentile rank. Ten bytes a value.
+pub type SortedWindow = Sorted<f64>;
+
+/// The last `size` values in single precision, for where only ranks are asked: six bytes a value. Values that agree to
+/// some seven digits are ties.
+pub type RankWindow = Sorted<f32>;
+
+/// The last `size` values, in order of arrival and of size.
 ///
-/// A push finds its places by binary search and shifts what lies between: for the few thousand values of the windows
-/// here that is a short `memmove`. Only the arrival order is stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
-pub struct SortedWindow {
+/// A ring holds the values; their order by size is a list of places in the ring. A push finds the two ends of what it
+/// has to shift by binary search: for the few thousand values of the windows here a `memmove` of some kilobytes. Both
+/// grow with what they hold, to `size` and no further. Only the values are stored, in order of arrival.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(
+    from = "Stored<T>",
+    into = "Stored<T>",
+    bound(
+        serialize = "T: Cell + Serialize",
+        deserialize = "T: Cell + Deserialize<'de>"
+    )
+)]
+pub struct Sorted<T> {
     size: usize,
-    arrived: VecDeque<f64>,
-    sorted: Vec<f64>,
+    ring: Vec<T>,
+    /// The place of the oldest value, where the ring is full.
+    oldest: usize,
+    /// Places in the ring by size of what lies there; among equal ones the oldest first.
+    order: Order,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Stored<T> {
     size: usize,
-    values: VecDeque<f64>,
+    values: Vec<T>,
+}
+
+/// What a window holds a value as.
+pub trait Cell: Copy + PartialEq {
+    /// The nearest it can hold of a finite value; finite.
+    fn hold(value: f64) -> Self;
+
+    /// The value that it holds.
+    fn value(self) -> f64;
+}
+
+impl Cell for f64 {
+    fn hold(value: f64) -> Self {
+        value
+    }
+
+    fn value(self) -> f64 {
+        self
+    }
+}
+
+impl Cell for f32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "single precision is what is asked for; out of range it saturates"
+    )]
+    fn hold(value: f64) -> Self {
+        value.clamp(f32::MIN.into(), f32::MAX.into()) as f32
+    }
+
+    fn value(self) -> f64 {
+        self.into()
+    }
 }
 
 /// Makes the median absolute deviation of a normal sample estimate its standard deviation: 1 / Φ⁻¹(3/4).
 pub const MAD_TO_SIGMA: f64 = 1.4826;
 
-impl SortedWindow {
+impl<T: Cell> Sorted<T> {
     /// An empty window of `size` values, at least one.
     pub fn new(size: usize) -> Self {
-        SortedWindow {
-            size: size.max(1),
-            arrived: VecDeque::new(),
-            sorted: Vec::new(),
+        let size = size.max(1);
+        Sorted {
+            size,
+            ring: Vec::new(),
+            oldest: 0,
+            order: Order::new(size),
         }
     }
 
     /// How many values it holds.
     pub fn len(&self) -> usize {
-        self.sorted.len()
+        self.ring.len()
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.sorted.is_empty()
+        self.ring.is_empty()
     }
 
     /// Takes in a finite value, letting go of the oldest where full.
     pub fn push(&mut self, value: f64) {
-        if self.arrived.len() == self.size
-            && let Some(oldest) = self.arrived.pop_front()
-            && let Ok(at) = self.sorted.binary_search_by(|held| held.total_cmp(&oldest))
-        {
-            self.sorted.remove(at);
+        let cell = T::hold(value);
+        let value = cell.value();
+        let to = self.rank(|held| held.total_cmp(&value).is_le());
+        if self.len() < self.size {
+            if self.ring.len() == self.ring.capacity() {
+                self.ring
+                    .reserve_exact(order::growth(self.ring.len(), self.size));
+            }
+            self.order.insert(to, self.ring.len(), self.size);
+            self.ring.push(cell);
+            return;
         }
-        let at = self
-            .sorted
-            .partition_point(|held| held.total_cmp(&value).is_lt());
-        self.sorted.insert(at, value);
-        self.arrived.push_back(value);
+        let gone = self.ring[self.oldest].value();
+        let from = self.rank(|held| held.total_cmp(&gone).is_lt());
+        self.order.shift(from, to);
+        self.ring[self.oldest] = cell;
+        self.oldest = (self.oldest + 1) % self.size;
     }
 
     /// The median: of an even number of values the mean of the middle two; none where empty.
     pub fn median(&self) -> Option<f64> {
-        let upper = self.sorted.get(self.len() / 2)?;
-        if self.len() % 2 == 1 {
-            return Some(*upper);
+        if self.is_empty() {
+            return None;
         }
-        let lower = self.sorted[self.len() / 2 - 1];
-        Some(lower.midpoint(*upper))
+        let upper = self.at(self.len() / 2);
+        if self.len() % 2 == 1 {
+            return Some(upper);
+        }
+        Some(self.at(self.len() / 2 - 1).midpoint(upper))
     }
 
-    /// The median of the distances from the median; none where empty. O(n): it merges the distances below the median
-    /// with those above it, both in order already, as far as their middle.
+    /// The median of the distances from the median; none where empty. O(log n): the distances below the median and those
+    /// above it are in order already, so that it searches for how many of either lie before their middle.
     pub fn median_absolute_deviation(&self) -> Option<f64> {
         let median = self.median()?;
-        let split = self.sorted.partition_point(|value| *value < median);
-        let mut below = self.sorted[..split]
-            .iter()
-            .rev()
-            .map(|value| median - value)
-            .peekable();
-        let mut above = self.sorted[split..]
-            .iter()
-            .map(|value| value - median)
-            .peekable();
-        let mut next = || match (below.peek(), above.peek()) {
-            (Some(left), Some(right)) if left <= right => below.next(),
-            (Some(_), None) => below.next(),
-            _ => above.next(),
-        };
-        let mut lower = 0.0;
-        for _ in 0..self.len() / 2 {
-            lower = next()?;
-        }
-        let upper = next()?;
+        let split = self.rank(|held| held < median);
+        let below = |index: usize| median - self.at(split - 1 - index);
+        let above = |index: usize| self.at(split + index) - median;
+        let nth = |nth| nth_of_two(nth, split, self.len() - split, below, above);
+        let half = self.len() / 2;
         Some(if self.len() % 2 == 1 {
-            upper
+            nth(half)
         } else {
-            lower.midpoint(upper)
+            nth(half - 1).midpoint(nth(half))
         })
     }
 
@@ -113,36 +162,123 @@ impl SortedWindow {
         reason = "a window is far smaller than 2^53"
     )]
     pub fn percentile_rank(&self, value: f64) -> Option<f64> {
-        let below = self.sorted.partition_point(|held| *held < value);
-        let up_to = self.sorted.partition_point(|held| *held <= value);
+        let value = T::hold(value).value();
+        let below = self.rank(|held| held < value);
+        let up_to = self.rank(|held| held <= value);
         (!self.is_empty()).then(|| (below + up_to) as f64 / (2 * self.len()) as f64)
+    }
+
+    /// The smallest value that so large a share of the values, 0 to 1, does not exceed; none where empty.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank within a window, which is far smaller than 2^53"
+    )]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let last = self.len().checked_sub(1)?;
+        let rank = libm::ceil(share * self.len() as f64).max(1.0) as usize - 1;
+        Some(self.at(rank.min(last)))
     }
 
     /// Multiplies every value by a positive factor.
     pub fn scale(&mut self, factor: f64) {
-        for value in self.sorted.iter_mut().chain(&mut self.arrived) {
-            *value *= factor;
+        for cell in &mut self.ring {
+            *cell = T::hold(cell.value() * factor);
+        }
+        // Different values may have become equal, and equal ones have to lie by age.
+        *self = Sorted::from(Stored::from(self.clone()));
+    }
+
+    /// The value of a rank by size.
+    fn at(&self, rank: usize) -> f64 {
+        self.ring[self.order.place(rank)].value()
+    }
+
+    /// How many values lie before the first that is not `before`.
+    fn rank(&self, before: impl Fn(f64) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if before(self.at(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// The bytes that it has on the heap.
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        self.ring.capacity() * size_of::<T>() + self.order.bytes()
+    }
+
+    /// The values by age, the oldest first.
+    fn arrived(&self) -> impl Iterator<Item = T> {
+        let (newer, older) = self.ring.split_at(self.oldest);
+        older.iter().chain(newer).copied()
+    }
+}
+
+/// The `nth` smallest, from zero, of two ascending lists together.
+fn nth_of_two(
+    nth: usize,
+    left_len: usize,
+    right_len: usize,
+    left: impl Fn(usize) -> f64,
+    right: impl Fn(usize) -> f64,
+) -> f64 {
+    // So many of the `nth` before it are on the left.
+    let (mut low, mut high) = (nth.saturating_sub(right_len), nth.min(left_len));
+    while low < high {
+        let middle = low.midpoint(high);
+        if left(middle) < right(nth - middle - 1) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    let on_left = (low < left_len).then(|| left(low));
+    let on_right = (nth - low < right_len).then(|| right(nth - low));
+    match (on_left, on_right) {
+        (Some(left), Some(right)) => left.min(right),
+        (Some(value), None) | (None, Some(value)) => value,
+        (None, None) => 0.0,
+    }
+}
+
+impl<T: Cell> PartialEq for Sorted<T> {
+    /// Whether they hold the same values in the same order of arrival, wherever their rings begin.
+    fn eq(&self, other: &Self) -> bool {
+        self.size == other.size && self.len() == other.len() && self.arrived().eq(other.arrived())
+    }
+}
+
+impl<T: Cell> From<Stored<T>> for Sorted<T> {
+    fn from(stored: Stored<T>) -> Self {
+        let size = stored.size.max(1);
+        let mut ring = stored.values;
+        ring.drain(..ring.len().saturating_sub(size));
+        ring.shrink_to_fit();
+        let order = Order::of(size, &ring);
+        Sorted {
+            size,
+            ring,
+            oldest: 0,
+            order,
         }
     }
 }
 
-impl From<Stored> for SortedWindow {
-    fn from(stored: Stored) -> Self {
-        let mut sorted: Vec<f64> = stored.values.iter().copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        SortedWindow {
-            size: stored.size,
-            arrived: stored.values,
-            sorted,
-        }
-    }
-}
-
-impl From<SortedWindow> for Stored {
-    fn from(window: SortedWindow) -> Self {
+impl<T: Cell> From<Sorted<T>> for Stored<T> {
+    fn from(window: Sorted<T>) -> Self {
+        let mut values = window.ring;
+        values.rotate_left(window.oldest);
         Stored {
             size: window.size,
-            values: window.arrived,
+            values,
         }
     }
 }
@@ -184,6 +320,12 @@ mod tests {
                 prop_assert_eq!(window.median_absolute_deviation(), Some(mad));
                 let rank = window.percentile_rank(probe).unwrap();
                 prop_assert!((rank - (below + equal / 2.0) / inside.len() as f64).abs() < 1e-12);
+                let share = (probe + 4.0) / 7.0;
+                let quantile = window.quantile(share).unwrap();
+                let up_to = |bound: f64| inside.iter().filter(|value| **value <= bound).count() as f64;
+                let covers = |bound: f64| up_to(bound) >= share * inside.len() as f64;
+                prop_assert!(inside.contains(&quantile) && covers(quantile));
+                prop_assert!(!inside.iter().any(|value| *value < quantile && covers(*value)) || share == 0.0);
                 match window.robust_z(probe) {
                     Some(z) => prop_assert_eq!(z, (probe - median) / (1.4826 * mad)),
                     None => prop_assert_eq!(mad, 0.0),
@@ -206,6 +348,70 @@ mod tests {
         assert_eq!(window.median(), None);
         assert_eq!(window.median_absolute_deviation(), None);
         assert_eq!(window.percentile_rank(0.0), None);
+        assert_eq!(window.quantile(0.5), None);
         assert_eq!(window.robust_z(0.0), None);
+    }
+
+    #[test]
+    fn a_full_window_takes_ten_bytes_a_value() {
+        let mut window = SortedWindow::new(2_520);
+        let mut ranks = RankWindow::new(2_520);
+        assert_eq!((window.bytes(), ranks.bytes()), (0, 0));
+        for push in 0..6_000_u32 {
+            window.push(f64::from(push % 97));
+            ranks.push(f64::from(push % 97));
+        }
+        assert_eq!(window.bytes(), 25_200);
+        assert_eq!(ranks.bytes(), 15_120);
+        let text = serde_json::to_string(&window).unwrap();
+        let restored = serde_json::from_str::<SortedWindow>(&text).unwrap();
+        assert_eq!(restored.bytes(), 25_200);
+    }
+
+    #[test]
+    fn ranks_tie_where_single_precision_does() {
+        let mut ranks = RankWindow::new(4);
+        for value in [1.0, 1.0 + 1e-12, 2.0, 1e300] {
+            ranks.push(value);
+        }
+        assert_eq!(ranks.percentile_rank(1.0), Some(0.25));
+        assert_eq!(ranks.percentile_rank(3.0), Some(0.75));
+        assert_eq!(ranks.percentile_rank(1e301), Some(0.875));
+        let text = serde_json::to_string(&ranks).unwrap();
+        assert_eq!(serde_json::from_str::<RankWindow>(&text).unwrap(), ranks);
+    }
+
+    #[test]
+    fn values_that_scaling_makes_equal_leave_by_age() {
+        let mut window = SortedWindow::new(3);
+        for value in [3e-320, 1e-320, 2e-320] {
+            window.push(value);
+        }
+        window.scale(1e-10);
+        for value in [1.0, 2.0] {
+            window.push(value);
+        }
+        assert_eq!(window.median(), Some(1.0));
+        window.push(3.0);
+        assert_eq!(window.median(), Some(2.0));
+    }
+
+    #[test]
+    fn a_window_wider_than_a_short_place_is_in_order() {
+        let count = 70_000_u32;
+        let values: Vec<f64> = (0..count)
+            .map(|value| f64::from(value * 7_919 % count))
+            .collect();
+        let mut window = Sorted::from(Stored {
+            size: values.len(),
+            values,
+        });
+        assert_eq!(window.median(), Some(34_999.5));
+        // The first values to go are 0, 7919 and 15838.
+        for _ in 0..3 {
+            window.push(1e6);
+        }
+        assert_eq!(window.median(), Some(35_002.5));
+        assert_eq!(window.percentile_rank(7_919.0), Some(7_918.0 / 70_000.0));
     }
 }

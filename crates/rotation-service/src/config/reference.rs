@@ -1,6 +1,7 @@
 //! The manual of the configuration, made from the doc comments of the types that read it.
 
 use super::HttpSpec;
+use super::groups::GroupSpec;
 use super::kafka::{KafkaSpec, Topics};
 use rotation_engine::detector::Kind;
 use rotation_engine::plan::{RuleCommon, SeriesSpec, UniverseSpec};
@@ -13,7 +14,7 @@ pub fn schema() -> Value {
     let mut kafka = inlined::<KafkaSpec>();
     set_property(&mut kafka, "topics", inlined::<Topics>().to_value());
     set_property(&mut kafka, "properties", properties_schema());
-    rotation_wire::schema::configuration(kafka, inlined::<HttpSpec>())
+    rotation_wire::schema::configuration(kafka, inlined::<HttpSpec>(), inlined::<GroupSpec>())
 }
 
 fn properties_schema() -> Value {
@@ -82,6 +83,12 @@ pub fn reference() -> String {
         "[universe.NAME.series]",
         SERIES,
         &plain(schema_for!(SeriesSpec)),
+    );
+    section(
+        &mut text,
+        "[universe.NAME.groups.GROUP]",
+        GROUPS,
+        &plain(schema_for!(GroupSpec)),
     );
     section(
         &mut text,
@@ -265,10 +272,12 @@ Values of properties that hold secrets are never printed, however they were give
 exactly-once delivery stands, such as `isolation.level`, `transactional.id` or `enable.auto.commit`.
 ";
 
-const UNIVERSE: &str = "A universe is a set of series that are looked at together. Beside these keys it has the tables `series` and \
-`rules`.";
+const UNIVERSE: &str = "A universe is a set of series that are looked at together. Beside these keys it has the tables `series`, \
+`groups` and `rules`.";
 
 const SERIES: &str = "One line a series: `SYMBOL = { name = \"…\" }`; symbols with other characters than letters, digits, `-` and `_` \
 in quotes. A series is raw, fed by the ticks of its symbol, unless it says `ratio`, `spread` or `basket`.";
+
+const GROUPS: &str = "Members that rules share. A rule names the group where it would list them: `members = \"GROUP\"`.";
 
 const RULES: &str = "`kind` says what is detected, and decides which further keys there are. These are common to all kinds.";

@@ -2,6 +2,7 @@
 
 use super::document::KeyPath;
 use super::error::Problem;
+use super::groups::{self, Groups};
 use super::reader::{Reader, field_names, names_asked_for};
 use rotation_engine::alert::BaseRate;
 use rotation_engine::clock::Clock;
@@ -9,6 +10,7 @@ use rotation_engine::detector::Kind;
 use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec};
 use rotation_wire::digest::rule_version;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -17,6 +19,7 @@ pub(super) fn read_all(
     reader: &mut Reader<'_>,
     table: Table,
     at: &KeyPath,
+    folder: &Path,
 ) -> Option<Vec<Arc<UniversePlan>>> {
     if table.is_empty() {
         let expected = "at least one universe, [universe.NAME]".to_owned();
@@ -34,7 +37,7 @@ pub(super) fn read_all(
         let at = at.key(&name);
         match value {
             Value::Table(table) => {
-                plans.extend(read_universe(reader, table, &at, &name).map(Arc::new));
+                plans.extend(read_universe(reader, table, &at, &name, folder).map(Arc::new));
             }
             _ => reader.bad_value(&at, "a table", ""),
         }
@@ -47,13 +50,15 @@ fn read_universe(
     mut table: Table,
     at: &KeyPath,
     name: &str,
+    folder: &Path,
 ) -> Option<UniversePlan> {
+    let groups = reader.table(&mut table, at, "groups").unwrap_or_default();
     let series = reader.table(&mut table, at, "series").unwrap_or_default();
     let rules = reader.table(&mut table, at, "rules").unwrap_or_default();
     let known: Vec<&str> = field_names::<UniverseSpec>()
         .iter()
         .copied()
-        .chain(["rules"])
+        .chain(["rules", "groups"])
         .collect();
     reader.only_known(&mut table, at, &known);
     let before = reader.faults();
@@ -61,8 +66,14 @@ fn read_universe(
     let series = read_each(reader, series, &at.key("series"), |reader, table, at| {
         reader.read::<SeriesSpec>(table, at)
     });
+    let groups = read_each(reader, groups, &at.key("groups"), |reader, table, at| {
+        groups::read(reader, table, at, folder)
+    });
+    let groups = groups.unwrap_or_default();
     let rules_written = rules.len();
-    let rules = read_each(reader, rules, &at.key("rules"), read_rule);
+    let rules = read_each(reader, rules, &at.key("rules"), |reader, table, at| {
+        read_rule(reader, table, at, &groups)
+    });
     if rules_written == 0 {
         let expected = "at least one rule, [universe.NAME.rules.RULE]".to_owned();
         reader.fault(
@@ -77,6 +88,15 @@ fn read_universe(
     let sound = reader.faults() == before;
     if let Some(spec) = &mut spec {
         spec.series = series?;
+        for group in groups.values() {
+            let Some(template) = &group.series else {
+                continue;
+            };
+            for symbol in &group.symbols {
+                let known = spec.series.entry(symbol.clone());
+                known.or_insert_with(|| template.clone());
+            }
+        }
         spec.rules = rules.unwrap_or_default();
     }
     if sound {
@@ -113,7 +133,12 @@ fn read_each<T>(
 }
 
 /// Reads a rule: its kind, what every rule may say, and the kind's parameters.
-fn read_rule(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<RuleSpec> {
+fn read_rule(
+    reader: &mut Reader<'_>,
+    mut table: Table,
+    at: &KeyPath,
+    groups: &Groups,
+) -> Option<RuleSpec> {
     let kind = match table.remove("kind") {
         Some(Value::String(kind)) if Kind::NAMES.contains(&kind.as_str()) => kind,
         Some(Value::String(kind)) => {
@@ -142,6 +167,10 @@ fn read_rule(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> Option<
         .copied()
         .collect();
     reader.only_known(&mut table, at, &known);
+    groups::expand(reader, &mut table, at, groups);
+    if reader.faults() > before {
+        return None;
+    }
     if let Some(Value::Table(rate)) = table.get_mut("base_rate") {
         reader.only_known(rate, &at.key("base_rate"), field_names::<BaseRate>());
     }
@@ -220,6 +249,7 @@ fn leave_out(spec: &mut UniverseSpec, key: &str) -> bool {
         let changes = series.calendar.is_some()
             || series.publication_lag.is_some()
             || series.adjustment.is_some()
+            || series.ohlc.is_some()
             || series.ratio.is_some()
             || series.spread.is_some()
             || series.basket.is_some();

@@ -1,6 +1,6 @@
 //! What a reader must be told beside the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,6 +19,11 @@ pub struct OpenOptions {
     /// Symbols by the name in the files: a file's stem, a panel's column, or the symbol of a trade print.
     /// A name that is not listed is the symbol. Input records keep theirs: they are passed on as they are.
     pub aliases: BTreeMap<String, String>,
+    /// The columns of panels that are read, by their names in the file; none: all.
+    pub columns: Option<BTreeSet<String>>,
+    /// Symbols whose daily rows become ticks of open, high, low and close, with their volume; those of others are the close
+    /// alone.
+    pub ohlc: BTreeSet<String>,
     /// The first date read; of a moment, the date in the time zone of the symbol's calendar.
     pub from: Option<Date>,
     /// The last date read.
@@ -33,6 +38,8 @@ impl Default for OpenOptions {
             calendars: BTreeMap::new(),
             calendar: Calendar::Xnys,
             aliases: BTreeMap::new(),
+            columns: None,
+            ohlc: BTreeSet::new(),
             from: None,
             to: None,
             bar_nanos: None,
@@ -52,6 +59,13 @@ impl OpenOptions {
     /// The symbol that a name in a file stands for.
     pub(super) fn name(&self, name: &str) -> Named {
         self.symbol(self.aliases.get(name).map_or(name, String::as_str))
+    }
+
+    /// Whether a panel's column is read.
+    pub(super) fn reads_column(&self, name: &str) -> bool {
+        self.columns
+            .as_ref()
+            .is_none_or(|columns| columns.contains(name))
     }
 
     pub(super) fn symbol(&self, symbol: &str) -> Named {

@@ -51,6 +51,7 @@ pub(crate) fn alert() -> Alert {
             present: 2,
             expected: 2,
             stale: Vec::new(),
+            capped_from: None,
         },
         replay: false,
         headline: "RUT beat GSPC for the 10th session, +7.76 % against +1.45 %".to_owned(),
@@ -247,7 +248,7 @@ prop_compose! {
             rung: texts.0.clone(), parent_episode: texts.0, resolve_reason: texts.1, runbook: texts.2,
             close_status: close,
             base_rate: rate.map(|(per_year, per_year_null)| BaseRate { per_year, per_year_null }),
-            quality: Quality { present: transition, expected: transition, stale },
+            quality: Quality { present: transition, expected: transition, stale, capped_from: None },
             ..alert()
         }
     }

@@ -18,7 +18,11 @@ fn anything() -> Schema {
 
 #[test]
 fn each_is_a_document_with_its_version() {
-    let schemas = [input(), alert(), configuration(anything(), anything())];
+    let schemas = [
+        input(),
+        alert(),
+        configuration(anything(), anything(), anything()),
+    ];
     let ids = schemas
         .each_ref()
         .map(|schema| schema["$id"].as_str().unwrap());
@@ -164,7 +168,7 @@ lookback = 252
 
 #[test]
 fn configurations_are_as_their_schema_says() {
-    let validator = validator(&configuration(anything(), anything()));
+    let validator = validator(&configuration(anything(), anything(), anything()));
     if let Err(error) = validator.validate(&config(EXAMPLE)) {
         panic!("{} at {}", error, error.instance_path);
     }
@@ -195,7 +199,7 @@ fn configurations_are_as_their_schema_says() {
 
 #[test]
 fn shipped_examples_are_valid() {
-    let validator = validator(&configuration(anything(), anything()));
+    let validator = validator(&configuration(anything(), anything(), anything()));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
