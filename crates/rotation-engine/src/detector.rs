@@ -13,6 +13,7 @@ use std::fmt::Debug;
 mod bounds;
 mod day;
 mod distance;
+pub mod gap;
 pub mod level_approach;
 pub mod plateau;
 pub mod record_high;
@@ -413,6 +414,8 @@ detectors! {
     Plateau = "plateau" in plateau,
     /// How far a leader is ahead of a laggard.
     RelativeReturn = "relative_return" in relative_return,
+    /// A gap between reference series: wide, wider, closing.
+    Gap = "gap" in gap,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
