@@ -21,6 +21,7 @@ mod delta;
 mod distance;
 pub mod expression;
 pub mod leadership;
+pub mod gap;
 pub mod level_approach;
 pub mod macd;
 pub mod markov_switching;
@@ -480,6 +481,8 @@ detectors! {
     MarkovSwitching = "markov_switching" in markov_switching,
     /// How far a leader is ahead of a laggard.
     RelativeReturn = "relative_return" in relative_return,
+    /// A gap between reference series: wide, wider, closing.
+    Gap = "gap" in gap,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

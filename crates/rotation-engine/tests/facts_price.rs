@@ -136,8 +136,8 @@ fn the_plateau_of_february_2026() {
     assert_eq!(evidence["earlier"]["count"], 273);
     assert_eq!(
         at(&said, "2026-03-13").account.headline,
-        "GSPC broke down to 6632.19, past 6721.43, after 25 sessions sideways since 2026-02-05; earlier ones lasted 15.5 \
-         sessions at the median"
+        "GSPC broke down to 6632.19, past 6721.43, after 25 sessions sideways since 2026-02-05; earlier ones lasted \
+         15.5 sessions at the median"
     );
 }
 
@@ -233,8 +233,8 @@ fn the_widest_five_sessions_are_those_of_july_2024() {
     }
     assert_eq!(
         at(&said, "2024-07-17").account.headline,
-        "RUT leads GSPC by 9.97 points over 5 sessions, +9.16 % against −0.81 %; widest this way on record, which begins \
-         1987-09-17"
+        "RUT leads GSPC by 9.97 points over 5 sessions, +9.16 % against −0.81 %; widest this way on record, which \
+         begins 1987-09-17"
     );
     let day_before = at(&said, "2024-07-15").evidence();
     assert_eq!(day_before["widest_since"]["date"], "2020-04-29");

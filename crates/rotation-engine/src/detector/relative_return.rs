@@ -84,6 +84,8 @@ struct Episode {
 
 /// Percentage points in one.
 const POINTS: f64 = 100.0;
+/// Percentiles of equal rank agree up to this much rounding.
+const PERCENTILE_TIE: f64 = 1e-9;
 /// Differences are decimals of this many digits, so that equal ones stay equal across a split.
 const DIGITS: i32 = 11;
 
@@ -190,9 +192,8 @@ impl State {
         let width = along(spread.direction, spread.points);
         let is_wide = params.open_points.is_none_or(|points| width >= points);
         let is_rare = params.open_percentile().is_none_or(|needed| {
-            spread
-                .percentile
-                .is_some_and(|percentile| percentile >= needed)
+            let percentile = spread.percentile;
+            percentile.is_some_and(|percentile| percentile >= needed - PERCENTILE_TIE)
         });
         let is_new = params
             .open_since_years

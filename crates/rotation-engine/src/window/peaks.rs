@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// that was at least as high, however long ago.
 ///
 /// O(1) amortised a push. It holds a falling sequence, of a few dozen values for anything that goes up and down, and
-/// never more than 1,000: then the lowest takes the place of those that do not fit, so that it may name a later date than
-/// the true one, never an earlier.
+/// never more than 1,000: then the lowest takes the place of those that do not fit, so that it may name a later date
+/// than the true one, never an earlier.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
     entries: Vec<Peak>,

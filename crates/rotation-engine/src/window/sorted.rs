@@ -133,8 +133,8 @@ impl<T: Cell> Sorted<T> {
         Some(self.at(self.len() / 2 - 1).midpoint(upper))
     }
 
-    /// The median of the distances from the median; none where empty. O(log n): the distances below the median and those
-    /// above it are in order already, so that it searches for how many of either lie before their middle.
+    /// The median of the distances from the median; none where empty. O(log n): the distances below the median and
+    /// those above it are in order already, so that it searches for how many of either lie before their middle.
     pub fn median_absolute_deviation(&self) -> Option<f64> {
         let median = self.median()?;
         let split = self.rank(|held| held < median);
@@ -179,6 +179,11 @@ impl<T: Cell> Sorted<T> {
         let last = self.len().checked_sub(1)?;
         let rank = libm::ceil(share * self.len() as f64).max(1.0) as usize - 1;
         Some(self.at(rank.min(last)))
+    }
+
+    /// Lets go of all.
+    pub fn clear(&mut self) {
+        *self = Sorted::new(self.size);
     }
 
     /// Multiplies every value by a positive factor.
@@ -394,6 +399,8 @@ mod tests {
         assert_eq!(window.median(), Some(1.0));
         window.push(3.0);
         assert_eq!(window.median(), Some(2.0));
+        window.clear();
+        assert_eq!(window, SortedWindow::new(3));
     }
 
     #[test]

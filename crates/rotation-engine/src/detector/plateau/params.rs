@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct Params {
     /// The series: a symbol.
     pub series: String,
-    /// Closes that all three measures are taken over, the present one included. Default 40, two months of sessions; 5 to
-    /// 1,000.
+    /// Closes that all three measures are taken over, the present one included. Default 40, two months of sessions; 5
+    /// to 1,000.
     #[serde(default = "window_default")]
     pub window: u32,
     /// Ranges before the present one that it is ranked among, at most. Default 2,520, ten years of sessions; 20 to
@@ -30,16 +30,16 @@ pub struct Params {
     /// Percentile of the range that an opening allows, inclusive. Default 35; above 0, to 100.
     #[serde(default = "max_range_percentile_default")]
     pub max_range_percentile: f64,
-    /// Efficiency ratio that an opening allows, inclusive: the change from the first close of the window to the last, as
-    /// a share of the way. Default 0.1; above 0, to 1.
+    /// Efficiency ratio that an opening allows, inclusive: the change from the first close of the window to the last,
+    /// as a share of the way. Default 0.1; above 0, to 1.
     #[serde(default = "max_efficiency_default")]
     pub max_efficiency: f64,
-    /// Size of the trend's t-statistic that an opening allows, inclusive. Default 4; above 0, to 1,000. It describes and
-    /// tests nothing: closes are no independent draws, and a random walk goes past 4 most of the time.
+    /// Size of the trend's t-statistic that an opening allows, inclusive. Default 4; above 0, to 1,000. It describes
+    /// and tests nothing: closes are no independent draws, and a random walk goes past 4 most of the time.
     #[serde(default = "max_trend_t_default")]
     pub max_trend_t: f64,
-    /// Percent beyond the range of the window that opened an episode, on either side, past which a close ends it. Default
-    /// 1; 0 to 100. The more, the fewer and longer the episodes.
+    /// Percent beyond the range of the window that opened an episode, on either side, past which a close ends it.
+    /// Default 1; 0 to 100. The more, the fewer and longer the episodes.
     #[serde(default = "break_pct_default")]
     pub break_pct: f64,
 }

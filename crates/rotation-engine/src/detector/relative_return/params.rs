@@ -17,8 +17,8 @@ pub struct Params {
     pub leader: String,
     /// The series that it is held against: another symbol.
     pub laggard: String,
-    /// What the returns are taken over: so many sessions, 1 to 1,000; or "month", "quarter", "year" to date, from the last
-    /// close before it. Default 20.
+    /// What the returns are taken over: so many sessions, 1 to 1,000; or "month", "quarter", "year" to date, from the
+    /// last close before it. Default 20.
     #[serde(default)]
     pub over: Over,
     /// Which way the difference has to point: "up" where the leader is ahead, "down" where it trails, "both". Default
@@ -28,24 +28,24 @@ pub struct Params {
     /// Percentage points that an opening needs, inclusive. Default absent: no condition; above 0, to 10,000.
     #[serde(default)]
     pub open_points: Option<f64>,
-    /// Percentile among the differences before it that an opening needs, inclusive; "down" it counts from the other end.
-    /// Default 99 where neither other condition is given, else absent: no condition; 50 to 100.
+    /// Percentile among the differences before it that an opening needs, inclusive; "down" it counts from the other
+    /// end. Default 99 where neither other condition is given, else absent: no condition; 50 to 100.
     #[serde(default)]
     pub open_percentile: Option<f64>,
     /// An opening needs the difference to be the widest in its direction for more than so many calendar years. Default
     /// absent: no condition; 1 to 200. History shorter than that cannot satisfy it.
     #[serde(default)]
     pub open_since_years: Option<u32>,
-    /// Escalates an open episode when it becomes the widest for more than so many calendar years, each once. Default [5,
-    /// 15, 25]; ascending, 1 to 200, at most 32. Empty: never.
+    /// Escalates an open episode when it becomes the widest for more than so many calendar years, each once. Default
+    /// [5, 15, 25]; ascending, 1 to 200, at most 32. Empty: never.
     #[serde(default = "escalate_since_years_default")]
     pub escalate_since_years: Vec<u32>,
     /// Escalates an open episode at each session that is the widest on record, where the record is of more than so many
     /// calendar years. Default 10; 1 to 200.
     #[serde(default = "record_years_default")]
     pub record_years: u32,
-    /// An episode ends when the difference has narrowed to this share of its widest and the conditions for opening do not
-    /// hold. Default 0.5; 0 to 1.
+    /// An episode ends when the difference has narrowed to this share of its widest and the conditions for opening do
+    /// not hold. Default 0.5; 0 to 1.
     #[serde(default = "narrowed_to_default")]
     pub narrowed_to: f64,
     /// Takes leader − β · laggard instead, β from the returns of so many sessions up to where the span begins. Default
