@@ -185,8 +185,8 @@ impl Sink for Gather {
     }
 }
 
-/// Finds groups with a `ratio` and a `momentum`, at any depth: they are named by their own `member`, `symbol` or `name`,
-/// else by their key.
+/// Finds groups with a `ratio` and a `momentum`, at any depth: they are named by their own `member`, `symbol` or
+/// `name`, else by their key.
 fn find_members(evidence: &Evidence, found: &mut Vec<(String, f64, f64)>) {
     for (key, fact) in evidence {
         find_in(key, fact, found);
