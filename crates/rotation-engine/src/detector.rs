@@ -10,23 +10,29 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod analogue;
 mod bounds;
 pub mod breadth;
+pub mod concentration;
 pub mod confluence;
 pub mod correlation_break;
 mod day;
 mod delta;
 mod distance;
 pub mod expression;
+pub mod leadership;
 pub mod level_approach;
 pub mod macd;
+pub mod markov_switching;
 pub mod members;
 pub mod momentum_stall;
+pub mod plateau;
 pub mod policy_cycle;
 pub mod rate_sensitivity;
 pub mod reacceleration;
 pub mod record_high;
 pub mod regime;
+pub mod relative_return;
 pub mod relative_streak;
 pub mod short_squeeze;
 pub mod spike;
@@ -462,6 +468,18 @@ detectors! {
     StaleFeed = "stale_feed" in stale_feed,
     /// How many members of a group take part in a move.
     Breadth = "breadth" in breadth,
+    /// A market that goes nowhere.
+    Plateau = "plateau" in plateau,
+    /// Members rotating through quadrants against a benchmark.
+    Leadership = "leadership" in leadership,
+    /// How much of a group hangs on its largest members.
+    Concentration = "concentration" in concentration,
+    /// Past stretches of a series that are most like the present one.
+    Analogue = "analogue" in analogue,
+    /// How probable it is that a market is in its turbulent state.
+    MarkovSwitching = "markov_switching" in markov_switching,
+    /// How far a leader is ahead of a laggard.
+    RelativeReturn = "relative_return" in relative_return,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

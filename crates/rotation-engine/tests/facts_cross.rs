@@ -7,5 +7,9 @@ mod common;
 
 #[path = "facts_cross/breadth.rs"]
 mod breadth;
+#[path = "facts_cross/concentration.rs"]
+mod concentration;
+#[path = "facts_cross/leadership.rs"]
+mod leadership;
 #[path = "facts_cross/panel.rs"]
 mod panel;

@@ -4,14 +4,15 @@
 
 mod common;
 
-use common::{Said, at, closes, events, run};
+use common::{Said, at, closes, events, run, session};
 use rotation_engine::alert::Alert;
 use rotation_engine::calendar::Calendar;
-use rotation_engine::detector::{Kind, Unit};
+use rotation_engine::detector::{Change, Kind, Names, Unit};
 use rotation_engine::output::Output;
 use rotation_engine::pipeline::Pipeline;
 use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec};
 use rotation_engine::record::{SourceEvent, Tick};
+use rotation_engine::section::{Point, Section};
 use rotation_engine::time::EventTime;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -244,4 +245,99 @@ fn bond_holidays_are_no_silence_in_the_calendar_of_bonds() {
         "{shares:?}"
     );
     assert!(shares.contains(&"2025-10-14 resolve fresh".to_owned()));
+}
+
+/// What a rule over one series says of the last of some dates, after all of them.
+fn last(kind: &Kind, symbol: &str, unit: Unit, dates: [&str; 2]) -> Option<Said> {
+    let [from, to]: [jiff::civil::Date; 2] = dates.map(|date| date.parse().unwrap());
+    let mut state = kind.detector();
+    let mut latest = None;
+    for (date, close) in closes(symbol)?.range(from..=to) {
+        let values = [Some(Point::flat(*close, true))];
+        let section = Section {
+            bucket: session(*date),
+            values: &values,
+            said: &[],
+        };
+        latest = Some((*date, state.step(kind, &section)));
+    }
+    let (date, step) = latest.unwrap();
+    let names = Names {
+        symbols: &kind.inputs(),
+        units: &[unit],
+    };
+    Some(Said {
+        date,
+        account: state.account(kind, names, &step.change),
+        step,
+    })
+}
+
+/// The distances and outcomes are those of a search over all windows in numpy.
+#[test]
+fn past_stretches_like_two_lows() {
+    let params = json!({"series": "GSPC", "length": 60, "history": 4000});
+    let kind = Kind::deserialize("analogue", params).unwrap().unwrap();
+    for (from, date, distance, start, end, after) in [
+        (
+            "1993-01-01",
+            "2009-03-09",
+            2.738_622_254_984_256,
+            "2002-05-02",
+            "2002-07-26",
+            10.3208,
+        ),
+        (
+            "2004-01-01",
+            "2020-03-23",
+            2.920_151_215_288_363_3,
+            "2008-07-24",
+            "2008-10-16",
+            -3.7129,
+        ),
+    ] {
+        let Some(said) = last(&kind, "GSPC", Unit::Price, [from, date]) else {
+            return;
+        };
+        let reading = said.step.reading.unwrap();
+        assert!(
+            (reading.value / distance - 1.0).abs() < 1e-9,
+            "{date}: {reading:?}"
+        );
+        assert_eq!(said.step.change, Change::Quiet);
+        let found = &said.evidence()["matches"][0];
+        assert_eq!(
+            (&found["start"], &found["end"]),
+            (&json!(start), &json!(end)),
+            "{date}"
+        );
+        assert_eq!(found["after_pct"], after, "{date}");
+    }
+}
+
+/// The probabilities are those of `MarkovRegression(...).filter(...)` of statsmodels with the default parameters.
+#[test]
+fn turbulence_of_shares() {
+    for (symbol, date, probability) in [
+        ("GSPC", "2024-08-05", 0.999_995_659_783_462_7),
+        ("GSPC", "2026-01-22", 0.373_006_723_384_225_86),
+        ("RUT", "2026-01-22", 0.498_400_437_628_581_2),
+        ("KRE", "2026-01-22", 0.926_134_705_108_147_8),
+    ] {
+        let params = json!({"series": symbol});
+        let Some(said) = run("markov_switching", params, Unit::Price) else {
+            return;
+        };
+        let value = at(&said, date).step.reading.unwrap().value;
+        assert!(
+            (value / probability - 1.0).abs() < 1e-9,
+            "{symbol} {date}: {value}"
+        );
+        assert!(events(&said, "1927-01-01").is_empty());
+    }
+    let params = json!({"series": "GSPC", "open_at": 0.9});
+    let said = run("markov_switching", params, Unit::Price).unwrap();
+    let opened = events(&said, "1927-01-01");
+    let opened = opened.iter().filter(|event| event.contains("open"));
+    assert_eq!(opened.count(), 283);
 }

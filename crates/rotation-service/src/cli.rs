@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{backtest, config, demo, replay, run, tail};
+use crate::{backtest, calibrate, config, demo, replay, run, tail, why};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ Examples:
   rotation demo                                          the whole path on an embedded broker, under a minute
   rotation check config/great-rotation.toml              what a configuration comes to
   rotation backtest --config rules.toml --data daily/    files to alerts, no Kafka
+  rotation why rules.toml --data daily/ --at 2026-01-15  how far each rule was from firing
+  rotation calibrate rules.toml --data daily/            how often each rule opens, and how often by chance
   rotation run --config rules.toml                       the service
 
 Exit codes: 0 fine, 1 done with reservations, 2 wrong usage or configuration, 3 Kafka failed."
@@ -40,6 +42,10 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Run the rules over files: no Kafka, the same engine, the same alerts.
     Backtest(backtest::Args),
+    /// Say of every rule how far it was from firing on a day.
+    Why(why::Args),
+    /// Count how often each rule opens in history and by chance, and say which threshold would be rare enough.
+    Calibrate(calibrate::Args),
     /// Print a JSON Schema.
     Schema(SchemaArgs),
     /// Print a shell's completion script.
@@ -95,6 +101,8 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Backtest(args) => backtest::run(&args, &mut out.lock()),
+            Command::Why(args) => why::run(&args, &mut out.lock()),
+            Command::Calibrate(args) => calibrate::run(&args, &mut out.lock()),
             Command::Schema(args) => {
                 let schema = match args.what {
                     SchemaOf::Input => rotation_wire::schema::input(),

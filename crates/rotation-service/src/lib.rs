@@ -1,13 +1,14 @@
 //! Meets the world: Kafka, clock, HTTP, files; the binary `rotation`.
 //!
 //! - [`cli`]: the commands; [`run`] the service, [`demo`] the same on an embedded broker, [`backtest`] and [`replay`]
-//!   files
+//!   files; [`why`] a rule did not fire, [`calibrate`] how often it would by chance
 //! - [`config`]: what is detected, from a TOML file
 //! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
 //! - [`metrics`], [`http`]: what operations see
 //! - [`files`]: market data readers; [`report`]: the page of a backtest; [`tail`]: alerts as lines
 
 pub mod backtest;
+pub mod calibrate;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -19,5 +20,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod stage;
+mod table;
 pub mod tail;
 pub mod tasks;
+pub mod why;

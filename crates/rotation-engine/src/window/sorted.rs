@@ -168,6 +168,19 @@ impl<T: Cell> Sorted<T> {
         (!self.is_empty()).then(|| (below + up_to) as f64 / (2 * self.len()) as f64)
     }
 
+    /// The smallest value that so large a share of the values, 0 to 1, does not exceed; none where empty.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank within a window, which is far smaller than 2^53"
+    )]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let last = self.len().checked_sub(1)?;
+        let rank = libm::ceil(share * self.len() as f64).max(1.0) as usize - 1;
+        Some(self.at(rank.min(last)))
+    }
+
     /// Multiplies every value by a positive factor.
     pub fn scale(&mut self, factor: f64) {
         for cell in &mut self.ring {
@@ -307,6 +320,12 @@ mod tests {
                 prop_assert_eq!(window.median_absolute_deviation(), Some(mad));
                 let rank = window.percentile_rank(probe).unwrap();
                 prop_assert!((rank - (below + equal / 2.0) / inside.len() as f64).abs() < 1e-12);
+                let share = (probe + 4.0) / 7.0;
+                let quantile = window.quantile(share).unwrap();
+                let up_to = |bound: f64| inside.iter().filter(|value| **value <= bound).count() as f64;
+                let covers = |bound: f64| up_to(bound) >= share * inside.len() as f64;
+                prop_assert!(inside.contains(&quantile) && covers(quantile));
+                prop_assert!(!inside.iter().any(|value| *value < quantile && covers(*value)) || share == 0.0);
                 match window.robust_z(probe) {
                     Some(z) => prop_assert_eq!(z, (probe - median) / (1.4826 * mad)),
                     None => prop_assert_eq!(mad, 0.0),
@@ -329,6 +348,7 @@ mod tests {
         assert_eq!(window.median(), None);
         assert_eq!(window.median_absolute_deviation(), None);
         assert_eq!(window.percentile_rank(0.0), None);
+        assert_eq!(window.quantile(0.5), None);
         assert_eq!(window.robust_z(0.0), None);
     }
 

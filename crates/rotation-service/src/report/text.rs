@@ -62,7 +62,7 @@ pub(super) fn number(value: f64, decimals: usize) -> String {
 }
 
 /// A number with as many decimals as tell it, six digits at most where it has a fraction.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let whole = value.abs().max(1e-6).log10().floor() as i32;
     let decimals = usize::try_from(5 - whole).unwrap_or(0).min(9);
     let text = format!("{value:.decimals$}");

@@ -1,9 +1,9 @@
 //! What a rule of the kind `correlation_break` is told.
 
 use super::{FELL, FLIPPED, ROSE};
+use crate::detector::Way;
 use crate::detector::delta::Delta;
-
-use crate::detector::{ParamError, Params as Law, Unit, Way};
+use crate::detector::{ParamError, Params as Law, Unit};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of `correlation_break`: the correlation of two series' changes over a short window, held against the one

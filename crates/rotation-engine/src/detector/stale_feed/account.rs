@@ -3,6 +3,7 @@
 use super::{Feed, Params, State};
 use crate::alert::{Evidence, Fact};
 use crate::detector::{Account, Change, text};
+use std::cmp::Reverse;
 
 /// So many stale series are listed one by one, the longest silent first.
 const LISTED: usize = 20;
@@ -16,7 +17,7 @@ impl State {
             .zip(&self.feeds)
             .filter(|(_, feed)| feed.is_stale(params))
             .collect();
-        stale.sort_by(|left, right| right.1.silent.cmp(&left.1.silent));
+        stale.sort_by_key(|(_, feed)| Reverse(feed.silent));
         Account {
             evidence: self.evidence(params, &stale),
             headline: self.headline(params, &stale, change),

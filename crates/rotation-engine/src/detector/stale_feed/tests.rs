@@ -242,10 +242,7 @@ proptest! {
             prop_assert_eq!(said.value, f64::from(*silences.iter().max().unwrap()));
             let stale = silences.iter().filter(|silent| **silent > max_silence).count();
             prop_assert_eq!(&said.evidence["stale"], stale);
-            let is_open = match said.change {
-                Open(_) | Escalate(_) | Hold => true,
-                _ => false,
-            };
+            let is_open = matches!(said.change, Open(_) | Escalate(_) | Hold);
             prop_assert_eq!(is_open, stale > 0);
             prop_assert_eq!(matches!(said.change, Resolve(_)), was_open && !is_open);
             was_open = is_open;
