@@ -4,12 +4,15 @@
 //!
 //! | first line | a row is | its ticks |
 //! | --- | --- | --- |
-//! | `date,open,high,low,close,…` (Yahoo, Stooq) | a day | the close, official, at the session's close; for a series with `ohlc = true` before it open, high and low, spread over the session, and the volume as its size |
+//! | `date,open,high,low,close,…` (Yahoo, Stooq) | a day | the close, official, at the session's close |
 //! | `date,close`; `DATE,DGS10`, `observation_date,DGS10` (FRED) | a day | the value, likewise |
 //! | `date,AAA,BBB,…` | a day of many series | one for each cell that is not empty, likewise |
 //! | `ts,open,high,low,close,…` | a bar; `ts` is its start | open, high, low, close, spread over the bar |
 //! | `ms_since_midnight_et,symbol,price,…` | a trade of the day in the file's name | the price, with its size |
 //! | a JSON object | an input record | passed on as it is |
+//!
+//! For the symbols of [`OpenOptions::ohlc`] a row of the first kind is four ticks: open, high and low spread over the
+//! session, and the official close with the volume as its size.
 //!
 //! The symbol of a file of one series is its name up to the first dot, unless [`OpenOptions::aliases`] says otherwise.
 //! Rows are read as they are asked for, in memory that does not grow with the file.
