@@ -181,7 +181,7 @@ fn the_spread_of_the_year_and_of_the_week() {
     );
     let opened = story.between("small-over-large-year", "2026-01-02", "2026-01-16");
     let told = evidence(opened[0]);
-    assert_eq!(told["start"], "2025-12-31", "{told}");
+    assert_eq!(told["from"], "2025-12-31", "{told}");
     close_to(
         story.reading("small-over-large-week", "2024-07-16"),
         9.92,
