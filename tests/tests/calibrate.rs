@@ -16,7 +16,7 @@ const SHIPPED: &str = "config/great-rotation.toml";
 fn shipped(settings: &Settings) -> Option<Calibration> {
     let data = market::find("daily")?;
     let config = Config::load(&workspace::root().join(SHIPPED)).unwrap();
-    let calibration = calibrate(&config, &data, (None, None), settings, &|| {}).unwrap();
+    let calibration = calibrate(&config, &data, (None, None), settings, &|_, _| {}).unwrap();
     assert_eq!(calibration.faults, Vec::<String>::new());
     Some(calibration)
 }

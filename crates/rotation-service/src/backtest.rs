@@ -19,7 +19,7 @@ mod run;
 pub use command::{Args, run};
 use read::FilesRead;
 pub(crate) use read::read;
-pub(crate) use run::{Run, Sink};
+pub(crate) use run::{Run, Sink, legs};
 
 /// What to read, and how much of it.
 #[derive(Clone, Debug)]

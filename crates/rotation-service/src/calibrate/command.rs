@@ -142,9 +142,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let settings = args.settings();
-    let bar = bar(settings.runs());
+    let bar = bar();
     let dates = (args.from, args.to);
-    let calibration = calibrate(&config, &args.data, dates, &settings, &|| bar.inc(1));
+    let progress = |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let calibration = calibrate(&config, &args.data, dates, &settings, &progress);
     bar.finish_and_clear();
     let calibration = calibration?;
     if args.toml {
@@ -166,8 +170,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 }
 
 /// On standard error, by histories; hidden where that is no terminal.
-fn bar(histories: usize) -> ProgressBar {
-    let bar = ProgressBar::new(histories as u64);
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{pos:>4} of {len} histories {bar:30} {eta} left");
     bar.set_style(style.expect("the template names known keys"));
     bar.enable_steady_tick(Duration::from_millis(200));
