@@ -84,10 +84,10 @@ struct Episode {
 
 /// Percentage points in one.
 const POINTS: f64 = 100.0;
-/// Percentiles of equal rank agree up to this much rounding.
-const PERCENTILE_TIE: f64 = 1e-9;
-/// Differences are decimals of this many digits, so that equal ones stay equal across a split.
-const DIGITS: i32 = 11;
+/// Points and percentiles reach what is asked for up to this much rounding.
+const ROUNDING: f64 = 1e-9;
+/// Differences are compared with earlier ones as decimals of so many digits, so that equal ones stay equal across a split.
+const DIGITS: i32 = 9;
 
 impl Detector for State {
     type Params = Params;
@@ -155,7 +155,6 @@ impl State {
             None => None,
         };
         let points = (returns[0] - beta.unwrap_or(1.0) * returns[1]) * POINTS;
-        let points = round(points, DIGITS);
         let direction = params.direction.of(points);
         let history = u32::try_from(self.history.len()).unwrap_or(u32::MAX);
         let is_ranked = history >= params.min_history();
@@ -178,7 +177,7 @@ impl State {
             direction,
             percentile,
             history,
-            widest_since: same.latest_above(width),
+            widest_since: same.latest_above(round(width, DIGITS)),
             other_way: other.highest(),
             opens: false,
             needed: self.needed(params, direction, same, now.date),
@@ -190,10 +189,12 @@ impl State {
     /// Whether every condition for opening that is given holds.
     fn opens(&self, params: &Params, spread: &Spread) -> bool {
         let width = along(spread.direction, spread.points);
-        let is_wide = params.open_points.is_none_or(|points| width >= points);
+        let is_wide = params
+            .open_points
+            .is_none_or(|points| width >= points - ROUNDING);
         let is_rare = params.open_percentile().is_none_or(|needed| {
             let percentile = spread.percentile;
-            percentile.is_some_and(|percentile| percentile >= needed - PERCENTILE_TIE)
+            percentile.is_some_and(|percentile| percentile >= needed - ROUNDING)
         });
         let is_new = params
             .open_since_years
@@ -238,7 +239,7 @@ impl State {
             &mut self.behind
         };
         if spread.points != 0.0 {
-            same.push(spread.points.abs(), spread.date);
+            same.push(round(spread.points.abs(), DIGITS), spread.date);
         }
     }
 

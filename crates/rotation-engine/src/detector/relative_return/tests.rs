@@ -26,8 +26,9 @@ impl Told {
         serde_json::to_value(&self.account.evidence).unwrap()
     }
 
+    /// As decimals.
     fn points(&self) -> Option<f64> {
-        self.reading.map(|reading| reading.value)
+        self.reading.map(|reading| round(reading.value, 9))
     }
 }
 
@@ -165,7 +166,7 @@ fn opens_wide_and_ends_narrow() {
         "A leads B by 4.00 points over 2 sessions, +4.00 % against +0.00 %; widest this way on record, which begins \
          2000-01-03"
     );
-    assert_eq!(told[3].reading.unwrap().distance, 2.0);
+    assert_eq!(round(told[3].reading.unwrap().distance, 9), 2.0);
     assert_eq!(
         told[3].account.reverses,
         "a difference between A and B of 2.00 points or less, no longer enough to open"
@@ -402,7 +403,7 @@ proptest! {
                 prop_assert_eq!(told.reading, None);
                 continue;
             };
-            let read = told.points().unwrap();
+            let read = told.reading.unwrap().value;
             prop_assert!((read - expected).abs() <= 1e-9 * expected.abs().max(0.05), "{} {}", read, expected);
 
             let evidence = told.evidence();
