@@ -41,7 +41,10 @@ pub fn page(calibration: &Calibration, settings: &Settings) -> String {
     }
     let _ = write!(text, "\n{}", legend(settings, has_blocks));
     for (why, rules) in without_level(calibration) {
-        let _ = writeln!(text, "n/a, {why}: {}.", rules.join(", "));
+        let line = format!("n/a, {why}: {}.", rules.join(", "));
+        for line in table::wrapped(&line, "") {
+            let _ = writeln!(text, "{line}");
+        }
     }
     text
 }
