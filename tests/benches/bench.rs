@@ -1,7 +1,7 @@
 //! Measures the engine and the service against their floors, prints the figures and writes them to `BENCHMARKS.md`.
 //!
-//! `make bench` does all of it. `cargo bench -p rotation-tests --bench bench -- engine decode rules kafka` does the parts
-//! that are named, and writes nothing; `--short` measures little, to see that it works.
+//! `make bench` does all of it. `cargo bench -p rotation-tests --bench bench -- engine decode rules kafka` does the
+//! parts that are named, and writes nothing; `--short` measures little, to see that it works.
 
 #![allow(
     clippy::print_stdout,

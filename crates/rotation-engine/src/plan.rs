@@ -75,8 +75,8 @@ pub struct SeriesSpec {
     pub publication_lag: Option<String>,
     /// `price`, `split` or `total`. Default `price`.
     pub adjustment: Option<Adjustment>,
-    /// Whether a daily file of the series feeds its open, high and low and its volume beside the close. Default false: the
-    /// close alone, since many files repeat the last close as open, and volumes of an index mean nothing.
+    /// Whether a daily file of the series feeds its open, high and low and its volume beside the close. Default false:
+    /// the close alone, since many files repeat the last close as open, and volumes of an index mean nothing.
     pub ohlc: Option<bool>,
     /// Derived: the first series divided by the second.
     pub ratio: Option<[String; 2]>,

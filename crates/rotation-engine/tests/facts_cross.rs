@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "modules share their helpers")]
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+#[path = "facts/common.rs"]
 mod common;
 
 #[path = "facts_cross/breadth.rs"]

@@ -22,9 +22,9 @@ use weights::Weights;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the first
-    /// day inside and the first outside, either of which may be absent. 2 to 10,000; a symbol may have several intervals.
-    /// Their values are market capitalisations, or prices where `shares` or `basket` is given.
+    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the
+    /// first day inside and the first outside, either of which may be absent. 2 to 10,000; a symbol may have several
+    /// intervals. Their values are market capitalisations, or prices where `shares` or `basket` is given.
     pub members: Members,
     /// What the group is called in headlines, and the subject of alerts. Default "members".
     #[serde(default = "group_default")]
@@ -32,8 +32,8 @@ pub struct Params {
     /// What is read: `top_share`, `herfindahl`, `effective_number`, `return_share` or `basket`. Default `top_share`.
     #[serde(default)]
     pub measure: Gauge,
-    /// How many shares each member has, by symbol: its weight is price times shares. Above 0, to 1e15; for all members or
-    /// none. They are those before any split in the feed, which is accounted for.
+    /// How many shares each member has, by symbol: its weight is price times shares. Above 0, to 1e15; for all members
+    /// or none. They are those before any split in the feed, which is accounted for.
     #[serde(default)]
     pub shares: Option<BTreeMap<String, f64>>,
     /// How many members are the top. Default 7; 1 to one less than there are members.
@@ -46,14 +46,15 @@ pub struct Params {
     /// have none.
     #[serde(default)]
     pub sessions: Option<u32>,
-    /// The side of `open_at` that opens. Default "above"; of `effective_number`, where less is more concentrated, "below".
+    /// The side of `open_at` that opens. Default "above"; of `effective_number`, where less is more concentrated,
+    /// "below".
     #[serde(default)]
     pub direction: Option<Side>,
     /// Opens at this reading or beyond. Default: none, it only reads. Within ±1e6.
     #[serde(default)]
     pub open_at: Option<f64>,
-    /// Ends strictly beyond this reading on the way back. Default: a twentieth of `open_at` short of it. At most `open_at`,
-    /// of direction "below" at least.
+    /// Ends strictly beyond this reading on the way back. Default: a twentieth of `open_at` short of it. At most
+    /// `open_at`, of direction "below" at least.
     #[serde(default)]
     pub close_at: Option<f64>,
     /// Percent of the day's members that have to count: below it the session says nothing. Default 50; 0 to 100.

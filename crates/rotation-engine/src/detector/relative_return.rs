@@ -86,7 +86,8 @@ struct Episode {
 const POINTS: f64 = 100.0;
 /// Points and percentiles reach what is asked for up to this much rounding.
 const ROUNDING: f64 = 1e-9;
-/// Differences are compared with earlier ones as decimals of so many digits, so that equal ones stay equal across a split.
+/// Differences are compared with earlier ones as decimals of so many digits, so that equal ones stay equal across a
+/// split.
 const DIGITS: i32 = 9;
 
 impl Detector for State {

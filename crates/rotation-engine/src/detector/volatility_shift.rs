@@ -22,8 +22,8 @@ use estimate::{Estimate, Session};
 pub struct Params {
     /// The series: a symbol.
     pub series: String,
-    /// How volatility is measured: "close" from closes alone, or "yang_zhang" from open, high, low and close, which needs
-    /// a series that has them (`ohlc = true` where it comes from daily files). Default "close".
+    /// How volatility is measured: "close" from closes alone, or "yang_zhang" from open, high, low and close, which
+    /// needs a series that has them (`ohlc = true` where it comes from daily files). Default "close".
     #[serde(default)]
     pub estimator: Estimator,
     /// Returns in the short window. Default 21; 3 to 2,520.
