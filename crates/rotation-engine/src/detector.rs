@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod absorption_ratio;
 pub mod analogue;
 mod bounds;
 pub mod breadth;
@@ -20,6 +21,7 @@ mod day;
 mod delta;
 mod distance;
 pub mod expression;
+mod joint;
 pub mod leadership;
 pub mod level_approach;
 pub mod macd;
@@ -39,6 +41,7 @@ pub mod spike;
 pub mod stale_feed;
 mod text;
 pub mod threshold;
+pub mod turbulence;
 pub mod volatility_shift;
 mod way;
 
@@ -480,6 +483,10 @@ detectors! {
     MarkovSwitching = "markov_switching" in markov_switching,
     /// How far a leader is ahead of a laggard.
     RelativeReturn = "relative_return" in relative_return,
+    /// A day unlike those before it, by the distance of many returns at once.
+    Turbulence = "turbulence" in turbulence,
+    /// How much of the members' variance a few common movements explain.
+    AbsorptionRatio = "absorption_ratio" in absorption_ratio,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
