@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod absorption_ratio;
 pub mod analogue;
 mod bounds;
 pub mod breadth;
@@ -21,6 +22,7 @@ mod delta;
 mod distance;
 pub mod expression;
 pub mod gap;
+mod joint;
 pub mod leadership;
 pub mod level_approach;
 pub mod macd;
@@ -40,6 +42,7 @@ pub mod spike;
 pub mod stale_feed;
 mod text;
 pub mod threshold;
+pub mod turbulence;
 pub mod volatility_shift;
 mod way;
 
@@ -483,6 +486,10 @@ detectors! {
     RelativeReturn = "relative_return" in relative_return,
     /// A gap between reference series: wide, wider, closing.
     Gap = "gap" in gap,
+    /// A day unlike those before it, by the distance of many returns at once.
+    Turbulence = "turbulence" in turbulence,
+    /// How much of the members' variance a few common movements explain.
+    AbsorptionRatio = "absorption_ratio" in absorption_ratio,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

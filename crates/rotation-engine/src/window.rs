@@ -4,6 +4,7 @@
 //! restored window goes on as the original would.
 
 pub mod beta;
+pub mod covariance;
 pub mod extreme;
 pub mod line;
 pub mod moments;
@@ -13,6 +14,7 @@ pub mod regression;
 pub mod sorted;
 
 pub use beta::RollingBeta;
+pub use covariance::RollingCovariance;
 pub use extreme::{RollingMax, RollingMin};
 pub use line::RollingLine;
 pub use moments::RollingMoments;

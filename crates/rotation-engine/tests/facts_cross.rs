@@ -10,6 +10,8 @@ mod common;
 mod breadth;
 #[path = "facts_cross/concentration.rs"]
 mod concentration;
+#[path = "facts_cross/joint.rs"]
+mod joint;
 #[path = "facts_cross/leadership.rs"]
 mod leadership;
 #[path = "facts_cross/panel.rs"]

@@ -1,6 +1,6 @@
 //! How much of a group hangs on its largest members.
 
-use super::members::Members;
+use super::members::{Members, Tally, count};
 use super::threshold::{self, Side, Threshold};
 use super::{Account, Change, Detector, Names, ParamError, Step, Unit, positive};
 use crate::section::Section;
@@ -295,17 +295,6 @@ pub struct State {
     is_open: bool,
 }
 
-/// Whom the last section counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Tally {
-    /// Members of the day.
-    members: u32,
-    /// Those with a value.
-    present: u32,
-    /// Those that the reading stands on.
-    counted: u32,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Core {
     Weights(Weights),
@@ -334,7 +323,6 @@ impl Detector for State {
         let roster = params.members.on(section.date());
         let is_present = |place: usize| closes[place] > 0.0 && roster.holds(place);
         let present = (0..closes.len()).filter(|place| is_present(*place)).count();
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let (value, counted) = match &mut self.core {
             Core::Weights(weights) => weights.read(params, &closes, &roster),
             Core::Baskets(baskets) => baskets.read(&closes, &roster),
@@ -344,8 +332,7 @@ impl Detector for State {
             present: count(present),
             counted,
         };
-        let least = params.min_counted_pct * f64::from(self.tally.members);
-        let enough = counted > 0 && f64::from(counted) * 100.0 >= least;
+        let enough = self.tally.is_enough(params.min_counted_pct);
         self.value = value.filter(|value| enough && value.is_finite());
         match (self.value, params.threshold()) {
             (None, _) => Step::passed_over(self.is_open),

@@ -24,10 +24,8 @@ impl State {
 
     fn evidence(&self, params: &Params) -> Evidence {
         let mut evidence = Evidence::new();
+        self.tally.put(&mut evidence);
         let mut put = |key: &str, fact: Fact| evidence.insert(key.to_owned(), fact);
-        put("members", self.tally.members.into());
-        put("present", self.tally.present.into());
-        put("counted", self.tally.counted.into());
         if let Some(window) = params.window() {
             put("sessions", window.into());
         }
