@@ -88,6 +88,12 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
         false
     }
 
+    /// Whether events are worth less when inputs are absent from their section. A kind says no that carries its inputs
+    /// forward, or that watches for their absence.
+    fn minds_absent_inputs(&self) -> bool {
+        true
+    }
+
     /// Whether a section that lacks an input says nothing and changes nothing. A kind over many members says no: it
     /// leaves out the ones that are missing, and counts them.
     fn needs_all_inputs(&self) -> bool {
@@ -312,6 +318,11 @@ macro_rules! detectors {
             /// See [`Params::folds`].
             pub fn folds(&self) -> bool {
                 match self { $(Kind::$variant(params) => params.folds(),)* }
+            }
+
+            /// See [`Params::minds_absent_inputs`].
+            pub fn minds_absent_inputs(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.minds_absent_inputs(),)* }
             }
 
             /// See [`Params::needs_all_inputs`].

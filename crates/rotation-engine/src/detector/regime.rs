@@ -189,6 +189,10 @@ impl super::Params for Params {
         Ok(())
     }
 
+    fn minds_absent_inputs(&self) -> bool {
+        false
+    }
+
     fn rungs(&self) -> &'static [&'static str] {
         if self.dangers.is_empty() {
             &[LARGE_CAP_LED, BROADENING, SMALL_CAP_LED]

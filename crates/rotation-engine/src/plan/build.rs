@@ -375,7 +375,15 @@ fn build_rule(
         runbook: written.common.runbook.clone(),
         reads: Vec::new(),
         guards: 0,
-        min_present: at.share("min_present", written.common.min_present, MIN_PRESENT)?,
+        min_present: at.share(
+            "min_present",
+            written.common.min_present,
+            if kind.minds_absent_inputs() {
+                MIN_PRESENT
+            } else {
+                0.0
+            },
+        )?,
     })
 }
 

@@ -59,7 +59,10 @@ fn distances_and_turbulent_times() {
             "2025-04-17 resolve calm",
         ]
     );
-    assert_eq!(at(&said, "2023-03-09").account.headline, "sectors: distance 39.7, 99 % of 2520 before were nearer; KRE −8.11 % (-4.7 deviations)");
+    assert_eq!(
+        at(&said, "2023-03-09").account.headline,
+        "sectors: distance 39.7, 99 % of 2520 before were nearer; KRE −8.11 % (-4.7 deviations)"
+    );
 }
 
 /// By numpy: `eigvalsh` of the covariance with weights of half-life 250.

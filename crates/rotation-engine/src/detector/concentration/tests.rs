@@ -13,6 +13,7 @@ fn kind(params: Value) -> Kind {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of faults")]
 fn bounds_name_the_key() {
     for (params, error) in [
         (
@@ -105,7 +106,7 @@ fn weights_of_three_members() {
             .map(|told| told.value.unwrap())
     };
     let close = |read: f64, expected: f64| {
-        assert!((read - expected).abs() < 1e-12, "{read} against {expected}")
+        assert!((read - expected).abs() < 1e-12, "{read} against {expected}");
     };
     let caps = Value::Null;
     values("top_share", caps.clone())

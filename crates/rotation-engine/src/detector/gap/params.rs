@@ -189,6 +189,10 @@ impl crate::detector::Params for Params {
         Ok(())
     }
 
+    fn minds_absent_inputs(&self) -> bool {
+        false
+    }
+
     fn rungs(&self) -> &'static [&'static str] {
         &[WIDE, LEVEL, WIDER, CLOSING]
     }
