@@ -13,6 +13,7 @@ use std::fmt::Debug;
 mod day;
 mod distance;
 pub mod level_approach;
+pub mod mean_shift;
 pub mod record_high;
 pub mod relative_streak;
 mod text;
@@ -401,6 +402,8 @@ detectors! {
     RecordHigh = "record_high" in record_high,
     /// A series nearing a level from one side.
     LevelApproach = "level_approach" in level_approach,
+    /// A series that leaves the level or the line it kept to.
+    MeanShift = "mean_shift" in mean_shift,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
