@@ -33,6 +33,7 @@ pub mod plateau;
 pub mod policy_cycle;
 pub mod rate_sensitivity;
 pub mod reacceleration;
+pub mod mean_shift;
 pub mod record_high;
 pub mod regime;
 pub mod relative_return;
@@ -501,6 +502,8 @@ detectors! {
     Turbulence = "turbulence" in turbulence,
     /// How much of the members' variance a few common movements explain.
     AbsorptionRatio = "absorption_ratio" in absorption_ratio,
+    /// A series that leaves the level or the line it kept to.
+    MeanShift = "mean_shift" in mean_shift,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while
