@@ -3,6 +3,7 @@
 //! - [`market`]: the ticks and records that all of them use
 //! - [`engine`]: ticks through the sampler and the universe
 //! - [`decode`]: the same from JSON records
+//! - [`rules`]: every kind of rule at once, wide sessions, `mean_shift` alone, the weight of many series
 //! - [`end_to_end`]: the sampler stage on Apache Kafka, against a bare consumer; [`reader`] is the process of each
 //! - [`page`]: writes `BENCHMARKS.md`
 //!
@@ -16,6 +17,7 @@ pub mod engine;
 pub mod market;
 pub mod page;
 pub mod reader;
+pub mod rules;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,8 @@ pub struct Scale {
     pub kafka_records: u64,
     /// Records after which resident memory is looked at for the first and for the last time.
     pub memory: [u64; 2],
+    /// Sessions of many series, in memory.
+    pub sessions: usize,
     /// Records of many series read from Kafka.
     pub wide_records: u64,
 }
@@ -47,6 +51,7 @@ impl Scale {
             kafka_rounds: 5,
             kafka_records: 2_000_000,
             memory: [1_000_000, 10_000_000],
+            sessions: 400,
             wide_records: 1_000_000,
         }
     }
@@ -61,6 +66,7 @@ impl Scale {
             kafka_rounds: 1,
             kafka_records: 100_000,
             memory: [2_000, 10_000],
+            sessions: 260,
             wide_records: 5_000,
         }
     }

@@ -10,19 +10,24 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 
+pub mod absorption_ratio;
 pub mod analogue;
 mod bounds;
 pub mod breadth;
+pub mod concentration;
 pub mod confluence;
 pub mod correlation_break;
 mod day;
 mod delta;
 mod distance;
 pub mod expression;
+pub mod gap;
+mod joint;
 pub mod leadership;
 pub mod level_approach;
 pub mod macd;
 pub mod markov_switching;
+pub mod mean_shift;
 pub mod members;
 pub mod momentum_stall;
 pub mod plateau;
@@ -31,12 +36,14 @@ pub mod rate_sensitivity;
 pub mod reacceleration;
 pub mod record_high;
 pub mod regime;
+pub mod relative_return;
 pub mod relative_streak;
 pub mod short_squeeze;
 pub mod spike;
 pub mod stale_feed;
 mod text;
 pub mod threshold;
+pub mod turbulence;
 pub mod volatility_shift;
 mod way;
 
@@ -80,6 +87,12 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// Whether the rules that the rule reads are parts of its episode: their events are told as its parts.
     fn folds(&self) -> bool {
         false
+    }
+
+    /// Whether events are worth less when inputs are absent from their section. A kind says no that carries its inputs
+    /// forward, or that watches for their absence.
+    fn minds_absent_inputs(&self) -> bool {
+        true
     }
 
     /// Whether a section that lacks an input says nothing and changes nothing. A kind over many members says no: it
@@ -308,6 +321,11 @@ macro_rules! detectors {
                 match self { $(Kind::$variant(params) => params.folds(),)* }
             }
 
+            /// See [`Params::minds_absent_inputs`].
+            pub fn minds_absent_inputs(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.minds_absent_inputs(),)* }
+            }
+
             /// See [`Params::needs_all_inputs`].
             pub fn needs_all_inputs(&self) -> bool {
                 match self { $(Kind::$variant(params) => params.needs_all_inputs(),)* }
@@ -470,10 +488,22 @@ detectors! {
     Plateau = "plateau" in plateau,
     /// Members rotating through quadrants against a benchmark.
     Leadership = "leadership" in leadership,
+    /// How much of a group hangs on its largest members.
+    Concentration = "concentration" in concentration,
     /// Past stretches of a series that are most like the present one.
     Analogue = "analogue" in analogue,
     /// How probable it is that a market is in its turbulent state.
     MarkovSwitching = "markov_switching" in markov_switching,
+    /// How far a leader is ahead of a laggard.
+    RelativeReturn = "relative_return" in relative_return,
+    /// A gap between reference series: wide, wider, closing.
+    Gap = "gap" in gap,
+    /// A day unlike those before it, by the distance of many returns at once.
+    Turbulence = "turbulence" in turbulence,
+    /// How much of the members' variance a few common movements explain.
+    AbsorptionRatio = "absorption_ratio" in absorption_ratio,
+    /// A series that leaves the level or the line it kept to.
+    MeanShift = "mean_shift" in mean_shift,
 }
 
 /// Relative differences up to this are rounding, not moves: a price and its rescaled past agree to about 1e-15, while

@@ -11,6 +11,7 @@ pub mod calendar;
 pub mod clock;
 pub mod detector;
 pub mod indicator;
+mod matrix;
 pub mod output;
 pub mod pipeline;
 pub mod plan;

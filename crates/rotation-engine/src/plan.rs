@@ -75,6 +75,9 @@ pub struct SeriesSpec {
     pub publication_lag: Option<String>,
     /// `price`, `split` or `total`. Default `price`.
     pub adjustment: Option<Adjustment>,
+    /// Whether a daily file of the series feeds its open, high and low and its volume beside the close. Default false:
+    /// the close alone, since many files repeat the last close as open, and volumes of an index mean nothing.
+    pub ohlc: Option<bool>,
     /// Derived: the first series divided by the second.
     pub ratio: Option<[String; 2]>,
     /// Derived: the first series minus the second.
@@ -105,7 +108,8 @@ pub struct RuleCommon {
     /// Rules of kind `stale_feed`, by name: while one of them stands, events of this rule are at most `info`.
     #[serde(default)]
     pub guards: Vec<String>,
-    /// The share of its inputs, 0 to 1, below which events of this rule are at most `info`. Default 0.8.
+    /// The share of its inputs, 0 to 1, below which events of this rule are at most `info`. Default 0.8; 0 for kinds that
+    /// carry inputs forward, read other rules or watch for absence.
     pub min_present: Option<f64>,
 }
 
@@ -178,6 +182,8 @@ pub struct SeriesPlan {
     pub publication_lag: i64,
     /// Its adjustment.
     pub adjustment: Adjustment,
+    /// Whether its daily files feed open, high, low and volume beside the close.
+    pub ohlc: bool,
     /// Where its values come from.
     pub source: SeriesSource,
     /// The clocks on which some rule reads it, directly or as a leg; in order, for raw series only.

@@ -1,8 +1,8 @@
 //! The policy: what a detector finds becomes the episodes of an alert.
 //!
-//! `opened` → (`escalated` | `eased`)* → `resolved`. At most one event a section. An episode that began where nothing is published
-//! (before the universe went live, or within a rule's cool-down) is told at the first section where publishing is
-//! allowed and it still stands, so that no subscriber meets an episode without its opening.
+//! `opened` → (`escalated` | `eased`)* → `resolved`. At most one event a section. An episode that began where nothing
+//! is published (before the universe went live, or within a rule's cool-down) is told at the first section where
+//! publishing is allowed and it still stands, so that no subscriber meets an episode without its opening.
 
 use crate::alert::{Alert, CloseStatus, Notify, Quality, Severity, State};
 use crate::clock::SECOND;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+#[path = "facts/common.rs"]
 mod common;
 
 use common::{Said, at, events, run};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+#[path = "facts/common.rs"]
 mod common;
 
 use common::{Said, at, events, run};
@@ -136,8 +137,8 @@ fn the_plateau_of_february_2026() {
     assert_eq!(evidence["earlier"]["count"], 273);
     assert_eq!(
         at(&said, "2026-03-13").account.headline,
-        "GSPC broke down to 6632.19, past 6721.43, after 25 sessions sideways since 2026-02-05; earlier ones lasted 15.5 \
-         sessions at the median"
+        "GSPC broke down to 6632.19, past 6721.43, after 25 sessions sideways since 2026-02-05; earlier ones lasted \
+         15.5 sessions at the median"
     );
 }
 
@@ -151,4 +152,138 @@ fn plateaus_come_three_times_a_year() {
         .filter(|event| event.contains("broke_up"))
         .count();
     assert_eq!((opened, up), (276, 143));
+}
+
+fn ahead(over: Value, more: Value) -> Option<Vec<Said>> {
+    let mut params = json!({"leader": "RUT", "laggard": "GSPC", "over": over});
+    params
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    run("relative_return", params, Unit::Price)
+}
+
+fn number(value: &Value, digits: i32) -> f64 {
+    rotation_engine::alert::round(value.as_f64().unwrap(), digits)
+}
+
+#[test]
+fn the_year_to_date_of_january_2026() {
+    let Some(said) = ahead(json!("year"), json!({})) else {
+        return;
+    };
+    let told = at(&said, "2026-01-16");
+    let evidence = told.evidence();
+    assert_eq!(number(&evidence["leader_return"], 4), 0.0789);
+    assert_eq!(number(&evidence["laggard_return"], 4), 0.0138);
+    assert_eq!(number(&evidence["points"], 2), 6.51);
+    assert_eq!(evidence["from"], "2025-12-31");
+    assert!(
+        told.account.headline.starts_with(
+            "RUT leads GSPC by 6.51 points since the close of 2025-12-31, +7.89 % against +1.38 %"
+        ),
+        "{}",
+        told.account.headline
+    );
+    let first = said.iter().find(|said| said.step.reading.is_some());
+    assert_eq!(first.unwrap().date.to_string(), "1988-01-04");
+}
+
+#[test]
+fn the_july_of_2024() {
+    let Some(said) = ahead(json!("month"), json!({})) else {
+        return;
+    };
+    let evidence = at(&said, "2024-07-31").evidence();
+    assert_eq!(number(&evidence["leader_return"], 4), 0.1010);
+    assert_eq!(number(&evidence["laggard_return"], 4), 0.0113);
+    assert_eq!(
+        (&evidence["from"], &evidence["to"]),
+        (&json!("2024-06-28"), &json!("2024-07-31"))
+    );
+    let quarter = ahead(json!("quarter"), json!({})).unwrap();
+    assert_eq!(
+        at(&quarter, "2024-07-31").evidence()["points"],
+        evidence["points"]
+    );
+}
+
+#[test]
+fn the_widest_five_sessions_are_those_of_july_2024() {
+    let Some(said) = ahead(json!(5), json!({})) else {
+        return;
+    };
+    let july: Vec<String> = events(&said, "2024-07-01").into_iter().take(5).collect();
+    assert_eq!(
+        july,
+        [
+            "2024-07-12 open open",
+            "2024-07-16 escalate record",
+            "2024-07-17 escalate record",
+            "2024-07-18 resolve narrowed",
+            "2024-11-06 open open",
+        ]
+    );
+    for (date, points) in [("2024-07-16", 9.92), ("2024-07-17", 9.97)] {
+        let evidence = at(&said, date).evidence();
+        assert_eq!(number(&evidence["points"], 2), points);
+        assert_eq!(evidence["widest_on_record_since"], "1987-09-17", "{date}");
+        assert_eq!(evidence["percentile"], 100.0);
+        assert_eq!(number(&evidence["widest_other_way"]["points"], 2), -18.68);
+        assert_eq!(evidence["widest_other_way"]["date"], "1987-10-26");
+    }
+    assert_eq!(
+        at(&said, "2024-07-17").account.headline,
+        "RUT leads GSPC by 9.97 points over 5 sessions, +9.16 % against −0.81 %; widest this way on record, which \
+         begins 1987-09-17"
+    );
+    let day_before = at(&said, "2024-07-15").evidence();
+    assert_eq!(day_before["widest_since"]["date"], "2020-04-29");
+}
+
+#[test]
+fn wider_spreads_the_other_way_were_in_2000_and_1987() {
+    let Some(said) = ahead(json!(5), json!({"direction": "both"})) else {
+        return;
+    };
+    let evidence = at(&said, "2000-03-21").evidence();
+    assert_eq!(number(&evidence["points"], 2), -13.44);
+    assert_eq!(evidence["widest_since"]["date"], "1987-10-26");
+    assert_eq!(number(&evidence["widest_since"]["points"], 2), -18.68);
+    assert_eq!(evidence["widest_other_way"]["date"], "1987-10-19");
+    let told = at(&said, "2000-03-21");
+    assert!(
+        told.account
+            .headline
+            .contains("RUT trails GSPC by 13.44 points")
+    );
+}
+
+#[test]
+fn part_of_the_lead_is_beta() {
+    let Some(said) = ahead(json!(5), json!({"beta_sessions": 252})) else {
+        return;
+    };
+    let evidence = at(&said, "2024-07-17").evidence();
+    assert_eq!(evidence["beta"], 1.2376);
+    assert_eq!(number(&evidence["points"], 2), 10.16);
+    assert_eq!(number(&evidence["plain_points"], 2), 9.97);
+    let slump = at(&said, "2020-03-16").evidence();
+    let points = ["plain_points", "points"].map(|key| number(&slump[key], 2));
+    assert_eq!(points, [-7.89, -7.37]);
+}
+
+#[test]
+fn leads_are_this_rare() {
+    let Some(said) = ahead(json!(20), json!({})) else {
+        return;
+    };
+    let opened = |said: &[Said]| {
+        let all = events(said, "1987-01-01");
+        all.iter().filter(|event| event.contains("open")).count()
+    };
+    assert_eq!(opened(&said), 18);
+    assert_eq!(opened(&ahead(json!(5), json!({})).unwrap()), 46);
+    assert_eq!(opened(&ahead(json!("month"), json!({})).unwrap()), 21);
+    assert_eq!(opened(&ahead(json!("year"), json!({})).unwrap()), 7);
 }

@@ -3,39 +3,27 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+#[path = "facts/common.rs"]
 mod common;
 
-use common::{Said, at, closes, events, run, session, skip};
+use common::{Said, at, closes, events, quotes, run, session};
 use jiff::civil::Date;
 use rotation_engine::detector::{Kind, Names, Unit};
 use rotation_engine::section::{Point, Section};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-/// Open, high, low, close and volume by date; none where the data are missing and may be.
-fn quotes(symbol: &str) -> Option<BTreeMap<Date, Point>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/market/daily");
-    let path = folder.join(format!("{symbol}.csv"));
-    if !path.exists() {
-        skip(&format!("{} is missing", path.display()));
-        return None;
-    }
-    let mut file = csv::Reader::from_path(&path).unwrap();
-    let names = ["open", "high", "low", "close", "volume"];
-    let headers = file.headers().unwrap().clone();
-    let columns = names.map(|name| headers.iter().position(|header| header == name).unwrap());
-    let rows = file.records().map(|row| {
-        let row = row.unwrap();
-        let [open, high, low, close, size] = columns.map(|column| row[column].parse().unwrap());
+/// Whole rows as points.
+fn whole(symbol: &str) -> Option<BTreeMap<Date, Point>> {
+    let rows = quotes(symbol)?.into_iter().map(|(date, row)| {
         let point = Point {
-            open,
-            high,
-            low,
-            size,
-            ..Point::flat(close, true)
+            open: row.open,
+            high: row.high,
+            low: row.low,
+            size: row.volume,
+            ..Point::flat(row.close, true)
         };
-        (row[0].parse().unwrap(), point)
+        (date, point)
     });
     Some(rows.collect())
 }
@@ -301,7 +289,7 @@ fn volatility(symbol: &str, estimator: &str) -> Option<Vec<Said>> {
         "volatility_shift",
         params,
         &[Unit::Price],
-        &[quotes(symbol)?],
+        &[whole(symbol)?],
     ))
 }
 

@@ -11,13 +11,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 mod command;
+mod gather;
 mod page;
 mod read;
 mod run;
 
 pub use command::{Args, run};
+use read::FilesRead;
 pub(crate) use read::read;
-pub(crate) use run::{Run, Sink};
+pub(crate) use run::{Run, Sink, legs};
 
 /// What to read, and how much of it.
 #[derive(Clone, Debug)]
@@ -60,55 +62,44 @@ pub struct Outcome {
 /// # Errors
 /// When there is no file for any series, or one cannot be opened.
 pub fn backtest(request: &Request<'_>) -> anyhow::Result<Outcome> {
-    backtest_keeping(request, |_, _| true)
-}
-
-/// The same, but of the readings only those of rules that are wanted: by the positions of universe and rule.
-pub(crate) fn backtest_keeping(
-    request: &Request<'_>,
-    keep: impl Fn(usize, u32) -> bool,
-) -> anyhow::Result<Outcome> {
     let start = Instant::now();
-    let mut run = Run::new(&request.config.universes, request.detail);
-    let mut collect = Collect {
-        outcome: Outcome::default(),
-        keep,
-    };
-    let files = read(request, |event| run.push(event, &mut collect))?;
-    run.end(&mut collect);
-    let mut outcome = collect.outcome;
-    outcome.notes = files.notes;
-    outcome.faults.splice(0..0, files.faults);
-    outcome.took = start.elapsed();
+    let mut outcome = Outcome::default();
+    let files = drive(request, &mut outcome)?;
+    outcome.finish(files, start);
     Ok(outcome)
 }
 
-/// Gathers what a run says.
-struct Collect<K> {
-    outcome: Outcome,
-    keep: K,
+/// The same, telling everything to `sink` as it happens.
+fn drive(request: &Request<'_>, sink: &mut impl Sink) -> anyhow::Result<FilesRead> {
+    let mut run = Run::new(&request.config.universes, request.detail);
+    let files = read(request, |event| run.push(event, sink))?;
+    run.end(sink);
+    Ok(files)
 }
 
-impl<K: Fn(usize, u32) -> bool> Sink for Collect<K> {
+impl Outcome {
+    fn finish(&mut self, files: FilesRead, start: Instant) {
+        self.notes = files.notes;
+        self.faults.splice(0..0, files.faults);
+        self.took = start.elapsed();
+    }
+}
+
+impl Sink for Outcome {
     fn tick(&mut self, symbol: &str, tick: &Tick) {
-        self.outcome.ticks += 1;
-        note_close(&mut self.outcome, symbol, tick);
+        self.ticks += 1;
+        note_close(self, symbol, tick);
     }
 
-    fn output(&mut self, universe: usize, output: Output) {
-        let outcome = &mut self.outcome;
+    fn output(&mut self, _universe: usize, output: Output) {
         match output {
-            Output::Alert(alert) => outcome.alerts.push(*alert),
-            Output::Reading(reading) => {
-                if (self.keep)(universe, reading.rule_index) {
-                    outcome.readings.push(*reading);
-                }
-            }
+            Output::Alert(alert) => self.alerts.push(*alert),
+            Output::Reading(reading) => self.readings.push(*reading),
             Output::Dropped { code, .. } => {
-                *outcome.dropped.entry(code.name()).or_default() += 1;
+                *self.dropped.entry(code.name()).or_default() += 1;
             }
-            Output::Rejected { message, .. } => outcome.faults.push(message),
-            Output::Refused { reason } => outcome.faults.push(reason),
+            Output::Rejected { message, .. } => self.faults.push(message),
+            Output::Refused { reason } => self.faults.push(reason),
             Output::Accepted { .. }
             | Output::Log(_)
             | Output::Section { .. }

@@ -2,31 +2,35 @@
 
 use crate::backtest::{Request, Run};
 use crate::config::Config;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use jiff::civil::Date;
 use rotation_engine::alert::BaseRate;
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::SourceEvent;
 use rotation_engine::universe::ReadingDetail;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 mod bootstrap;
 mod command;
+mod groups;
 mod history;
 mod level;
 mod market;
+mod sensitivity;
 mod show;
 mod tally;
 
 pub use command::{Args, run};
 pub use level::{Level, NoLevel};
+pub use sensitivity::{Entered, Question, Sensitivity, sensitivity};
 pub use show::{document, page, toml};
 
+use groups::{Group, groups};
 use history::History;
-use market::Market;
 use tally::{Counter, Tally};
 
 /// What chance is taken to be.
@@ -155,8 +159,8 @@ fn three_digits(rate: f64) -> f64 {
     (rate * scale).round() / scale
 }
 
-/// Runs the rules over the files and over synthetic histories. `done` is called after each of
-/// [`Settings::runs`] histories.
+/// Runs the rules over the files and over synthetic histories. `progress` is told how many histories are done, and how
+/// many there are.
 ///
 /// # Errors
 /// When there is no file for any series, one cannot be opened, or none holds a value.
@@ -165,7 +169,7 @@ pub fn calibrate(
     data: &Path,
     (from, to): (Option<Date>, Option<Date>),
     settings: &Settings,
-    done: &(dyn Fn() + Sync),
+    progress: &(dyn Fn(usize, usize) + Sync),
 ) -> anyhow::Result<Calibration> {
     let request = Request {
         config,
@@ -179,25 +183,27 @@ pub fn calibrate(
         bail!("no values in {}", data.display());
     }
     let plans = published(config);
+    let groups = groups(&plans, &history);
+    let laws = settings.laws();
+    let runs = runs(&groups, settings, &laws, progress);
     let (told, mut faults) = replay(&plans, &history);
-    done();
     faults.extend(history.faults.iter().cloned());
-    let sets = settings.laws();
-    let mut null = runs(&plans, &history, settings, &sets, done)?.into_iter();
-    let blocks = null.next().unwrap_or_default();
-    let independent = null.next();
-    let rules = plans
-        .iter()
-        .flat_map(|plan| plan.rules.iter().map(move |rule| (plan, rule)));
-    let rules = rules
-        .zip(told)
-        .enumerate()
-        .map(|(at, ((plan, rule), told))| {
-            let of = |runs: &Vec<Vec<Tally>>| -> Vec<Tally> {
-                runs.iter().map(|tallies| tallies[at].clone()).collect()
+    let mut rules = Vec::new();
+    for (universe, (plan, told)) in plans.iter().zip(told).enumerate() {
+        for (at, (rule, told)) in plan.rules.iter().zip(told).enumerate() {
+            let of_law = |law: usize| -> Vec<Tally> {
+                let runs = runs.get(law).into_iter().flatten();
+                let own = runs.filter_map(|run| run.get(&(universe, at)));
+                own.cloned().collect()
             };
-            let null = of(&blocks);
-            Calibrated {
+            let null = of_law(0);
+            let chance = chance(&null);
+            let independent = if laws.len() > 1 {
+                self::chance(&of_law(1))
+            } else {
+                chance
+            };
+            rules.push(Calibrated {
                 universe: plan.name.clone(),
                 rule: rule.name.clone(),
                 kind: rule.kind.name(),
@@ -206,26 +212,16 @@ pub fn calibrate(
                 years: told.years(),
                 openings: told.openings,
                 per_year: told.per_year(),
-                null: chance(&null),
-                per_year_independent: chance(
-                    &independent.as_ref().map_or_else(|| null.clone(), of),
-                )
-                .map(|chance| chance.mean),
+                null: chance,
+                per_year_independent: independent.map(|chance| chance.mean),
                 level: level::level(&told, &null, settings.budget),
-            }
-        });
-    Ok(Calibration {
-        rules: rules.collect(),
-        faults,
-    })
+            });
+        }
+    }
+    Ok(Calibration { rules, faults })
 }
 
 impl Settings {
-    /// Histories that a calibration goes through: the true one and the synthetic ones.
-    pub fn runs(&self) -> usize {
-        1 + self.replicates * self.laws().len()
-    }
-
     /// The law that was asked for, and beside it the one in which every day stands for itself.
     fn laws(&self) -> Vec<Law> {
         let asked = Law {
@@ -257,10 +253,10 @@ fn published(config: &Config) -> Vec<Arc<UniversePlan>> {
     plans.collect()
 }
 
-/// Runs the rules over history itself.
-fn replay(plans: &[Arc<UniversePlan>], history: &History) -> (Vec<Tally>, Vec<String>) {
+/// Runs the rules over history itself: what they said, by universe and rule.
+fn replay(plans: &[Arc<UniversePlan>], history: &History) -> (Vec<Vec<Tally>>, Vec<String>) {
     let mut run = Run::new(plans, ReadingDetail::Values);
-    let mut counter = Counter::new(plans, true);
+    let mut counter = Counter::new(plans, false);
     for (series, tick) in &history.order {
         let series = &history.series[*series];
         let event = SourceEvent::Tick {
@@ -270,80 +266,53 @@ fn replay(plans: &[Arc<UniversePlan>], history: &History) -> (Vec<Tally>, Vec<St
         run.push(&event, &mut counter);
     }
     run.end(&mut counter);
-    let faults = std::mem::take(&mut counter.faults);
-    (counter.tallies(), faults)
+    (counter.tallies, counter.faults)
 }
 
-/// Runs the rules over the synthetic histories of each law, on several threads. What comes out does not depend on how
-/// many there are.
+/// What the rules said over one synthetic history, by the positions of universe and rule.
+type Said = BTreeMap<(usize, usize), Tally>;
+
+/// Runs each group of rules over its synthetic histories, on several threads: for each law what the rules said over
+/// each. What comes out does not depend on how many threads there are.
 fn runs(
-    plans: &[Arc<UniversePlan>],
-    history: &History,
+    groups: &[Group<'_>],
     settings: &Settings,
     laws: &[Law],
-    done: &(dyn Fn() + Sync),
-) -> anyhow::Result<Vec<Vec<Vec<Tally>>>> {
-    let market = Market::new(history);
-    let total = settings.replicates * laws.len();
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Vec<Vec<Said>> {
+    let replicates = settings.replicates;
+    let total = laws.len() * replicates * groups.len();
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = settings
-        .threads
-        .unwrap_or_else(processors)
-        .clamp(1, total.max(1));
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(vec![None; total]);
+    let threads = settings.threads.unwrap_or_else(processors);
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let found = Mutex::new(vec![vec![Said::new(); replicates]; laws.len()]);
+    progress(0, total);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..threads.clamp(1, total.max(1)) {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     if at >= total {
                         return;
                     }
-                    let (set, number) = (at / settings.replicates, at % settings.replicates);
-                    // Only the readings of the law that was asked for are looked at.
-                    let tallies = synthetic(
-                        plans,
-                        &market,
-                        &laws[set],
-                        settings.seed,
-                        (number, set == 0),
+                    let (group, rest) = (
+                        at / (laws.len() * replicates),
+                        at % (laws.len() * replicates),
                     );
-                    found.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(tallies);
-                    done();
+                    let (law, number) = (rest / replicates, rest % replicates);
+                    let group = &groups[group];
+                    // Only the readings under the law that was asked for are looked at.
+                    let tallies = group.run(&laws[law], settings.seed, number as u64, law == 0);
+                    let keys = group.rules.iter().map(|rule| (group.universe, *rule));
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    found[law][number].extend(keys.zip(tallies));
+                    drop(found);
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
                 }
             });
         }
     });
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let found: Option<Vec<Vec<Tally>>> = found.into_iter().collect();
-    let mut found = found
-        .context("a thread did not finish its history")?
-        .into_iter();
-    let sets = laws.iter();
-    Ok(sets
-        .map(|_| found.by_ref().take(settings.replicates).collect())
-        .collect())
-}
-
-fn synthetic(
-    plans: &[Arc<UniversePlan>],
-    market: &Market<'_>,
-    law: &Law,
-    seed: u64,
-    (number, keep): (usize, bool),
-) -> Vec<Tally> {
-    let detail = ReadingDetail::Values;
-    let (mut run, mut counter) = (Run::new(plans, detail), Counter::new(plans, keep));
-    for made in market.make(law, seed, number as u64) {
-        let event = SourceEvent::Tick {
-            symbol: market.symbol(made.series),
-            tick: made.tick,
-        };
-        run.push(&event, &mut counter);
-    }
-    run.end(&mut counter);
-    counter.tallies()
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The mean and the middle four fifths of the rates.

@@ -11,6 +11,9 @@
 //! | `ms_since_midnight_et,symbol,price,…` | a trade of the day in the file's name | the price, with its size |
 //! | a JSON object | an input record | passed on as it is |
 //!
+//! For the symbols of [`OpenOptions::ohlc`] a row of the first kind is four ticks: open, high and low spread over the
+//! session, and the official close with the volume as its size.
+//!
 //! The symbol of a file of one series is its name up to the first dot, unless [`OpenOptions::aliases`] says otherwise.
 //! Rows are read as they are asked for, in memory that does not grow with the file.
 //!
@@ -82,10 +85,10 @@ pub enum Content {
 }
 
 impl FileRecord {
-    fn close(symbol: &Arc<str>, time: EventTime, price: f64) -> Self {
+    fn close(symbol: &Arc<str>, time: EventTime, price: f64, size: Option<f64>) -> Self {
         let content = Content::Tick {
             price,
-            size: None,
+            size,
             official: true,
         };
         Self {
@@ -156,7 +159,9 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Source, Fil
     }
     let series = || options.name(stem(path));
     let rows = match Format::of(lines.line()).map_err(whole)? {
-        Format::Daily { close } => Rows::Daily(DailyRows::new(series(), close, options)),
+        Format::Daily { close, quotes } => {
+            Rows::Daily(DailyRows::new(series(), close, quotes, options).map_err(whole)?)
+        }
         Format::Panel { names } => Rows::Panel(PanelRows::new(names, options)),
         Format::Bars { prices } => Rows::Bars(BarRows::new(series(), prices, options)),
         Format::Prints {

@@ -12,9 +12,12 @@ use serde_json::Value;
 pub use rotation_engine::alert::Severity;
 
 mod axis;
+mod bands;
 mod chart;
 mod episode;
 mod page;
+mod panels;
+mod quadrants;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,12 @@ pub struct ReportInput {
     pub to: Date,
     /// Series to chart, in this order.
     pub series: Vec<SeriesLine>,
+    /// States of the market, told over the charts of prices; in order, without overlap.
+    pub bands: Vec<Band>,
+    /// The rotation picture, where some rule draws one.
+    pub quadrants: Option<Quadrants>,
+    /// Readings over time, each against its threshold.
+    pub panels: Vec<Panel>,
     /// Episodes, in any order.
     pub episodes: Vec<EpisodeRow>,
     /// What is said at the head of the page: name and figure.
@@ -53,6 +62,50 @@ pub struct SeriesLine {
     pub points: Vec<(Date, f64)>,
 }
 
+/// A state of the market over some days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Band {
+    /// The day on which it was entered.
+    pub from: Date,
+    /// The day on which it was left, or the last shown.
+    pub to: Date,
+    /// Its name, such as `small_cap_led`.
+    pub label: String,
+}
+
+/// Relative strength against momentum: who leads, weakens, lags, improves.
+#[derive(Debug, Clone)]
+pub struct Quadrants {
+    /// The rule that draws it.
+    pub rule: String,
+    /// Those whose strength is compared.
+    pub members: Vec<Member>,
+}
+
+/// A member of the rotation picture.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its symbol.
+    pub name: String,
+    /// Its last places, the newest last: date, ratio, momentum; 100 is the middle of both.
+    pub tail: Vec<(Date, f64, f64)>,
+}
+
+/// A rule's readings over time.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    /// The rule.
+    pub rule: String,
+    /// What it is about.
+    pub subject: String,
+    /// Unit of the readings.
+    pub unit: String,
+    /// Readings by date, ascending.
+    pub points: Vec<(Date, f64)>,
+    /// What they were held against, likewise.
+    pub threshold: Vec<(Date, f64)>,
+}
+
 /// An episode of alerts.
 #[derive(Debug, Clone)]
 pub struct EpisodeRow {
@@ -70,6 +123,14 @@ pub struct EpisodeRow {
     pub severity: Severity,
     /// One line that says what happened.
     pub headline: String,
+    /// Its most extreme reading, and what it was held against.
+    pub measured: String,
+    /// Why it ended; none while it is open.
+    pub ended: Option<String>,
+    /// What would have ended it, as its last event has it.
+    pub reverses: String,
+    /// The id of the episode that it is a part of.
+    pub parent: Option<String>,
     /// Its events in order.
     pub transitions: Vec<TransitionRow>,
     /// Evidence of the last event, or of the one that says most.

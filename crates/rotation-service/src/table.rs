@@ -47,7 +47,7 @@ pub(crate) fn lines(columns: &[(&str, Align)], rows: &[Row]) -> Vec<String> {
     for row in rows {
         lines.push(line(columns, &widths, row.cells.clone()));
         for text in &row.below {
-            lines.extend(wrapped(text).map(|part| format!("{INDENT}{part}")));
+            lines.extend(wrapped(text, INDENT));
         }
     }
     lines
@@ -81,21 +81,19 @@ fn cut(text: String, width: usize) -> String {
     format!("{kept}…")
 }
 
-/// A sentence broken between words.
-fn wrapped(text: &str) -> impl Iterator<Item = String> {
-    let mut lines = vec![String::new()];
+/// A sentence broken between words, each line with an indent.
+pub(crate) fn wrapped(text: &str, indent: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        let last = lines.last_mut().expect("there is a first line");
-        if last.is_empty() {
-            last.push_str(word);
-        } else if length(last) + 1 + length(word) <= WIDTH - INDENT.len() {
-            last.push(' ');
-            last.push_str(word);
-        } else {
-            lines.push(word.to_owned());
+        match lines.last_mut() {
+            Some(last) if length(last) + 1 + length(word) <= WIDTH => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(format!("{indent}{word}")),
         }
     }
-    lines.into_iter()
+    lines
 }
 
 /// A number with as many decimals as tell it, six digits at most where it has a fraction.

@@ -1,12 +1,12 @@
 //! `rotation why`: for every rule how far it was from firing on a day.
 
-use crate::backtest::{Request, Run, Sink, read};
+use crate::backtest::{Request, Run, Sink, legs, read};
 use crate::config::Config;
 use anyhow::bail;
 use jiff::civil::Date;
 use rotation_engine::alert::{Alert, Severity};
 use rotation_engine::output::{Output, Reading};
-use rotation_engine::plan::{RulePlan, SeriesSource, UniversePlan};
+use rotation_engine::plan::{RulePlan, UniversePlan};
 use rotation_engine::record::{SourceEvent, Tick};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::ReadingDetail;
@@ -274,21 +274,11 @@ impl Watched {
 
 /// The raw series that a rule reads and that had no value.
 fn silent(plan: &UniversePlan, rule: &RulePlan, seen: &BTreeMap<String, Date>) -> Vec<String> {
-    let mut symbols = Vec::new();
-    for input in &rule.inputs {
-        let legs = match &plan.series(*input).source {
-            SeriesSource::Raw => vec![*input],
-            SeriesSource::Ratio(a, b) | SeriesSource::Spread(a, b) => vec![*a, *b],
-            SeriesSource::Basket(members) => members.clone(),
-        };
-        for leg in legs {
-            let symbol = &plan.series(leg).symbol;
-            if !seen.contains_key(symbol) && !symbols.contains(symbol) {
-                symbols.push(symbol.clone());
-            }
-        }
-    }
+    let symbols = legs(plan, rule).into_iter();
+    let symbols = symbols.map(|leg| plan.series(leg).symbol.clone());
     symbols
+        .filter(|symbol| !seen.contains_key(symbol))
+        .collect()
 }
 
 #[cfg(test)]

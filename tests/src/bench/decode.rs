@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::engine::{BATCH, Engine};
 use super::market::{Order, Print, Prints, RECORD_BYTES, plan, symbol, write_record};
-use super::{Rates, Row, Scale, rate};
+use super::{Rates, Row, Scale, rate, rules};
 
 const SERIES: usize = 30;
 
@@ -38,9 +38,9 @@ struct Records {
 }
 
 impl Records {
-    fn new(count: usize) -> Result<Self> {
+    fn new(count: usize, series: usize) -> Result<Self> {
         let per_session = (count as u64).div_ceil(SESSIONS);
-        let prints: Vec<Print> = Prints::new(SERIES, Order::Turns, per_session)
+        let prints: Vec<Print> = Prints::new(series, Order::Turns, per_session)
             .take(count)
             .collect();
         let mut payloads = Vec::new();
@@ -76,7 +76,7 @@ impl Records {
 ///
 /// When a record is not what it should be.
 pub fn run(scale: &Scale) -> Result<Vec<Row>> {
-    let records = Records::new(scale.records)?;
+    let records = Records::new(scale.records, SERIES)?;
     let plan = plan(SERIES)?;
     let (mut engine_rates, mut task_rates) = (Rates::default(), Rates::default());
     for _ in 0..scale.rounds {
@@ -113,8 +113,35 @@ pub fn run(scale: &Scale) -> Result<Vec<Row>> {
     }
     Ok(vec![
         engine_rates.row("decode and engine, records of 120 bytes", "4 M/s"),
+        every_kind(scale)?,
         task_rates.row("the same in the stage's task: key check, metrics", ""),
     ])
+}
+
+/// The same on ten series, with every kind of rule on.
+fn every_kind(scale: &Scale) -> Result<Row> {
+    let records = Records::new(scale.records, rules::SERIES)?;
+    let plan = rules::every_kind()?;
+    let mut rates = Rates::default();
+    for _ in 0..scale.rounds {
+        let mut typed = Ok(());
+        let floor = rate(records.len(), || typed = floor(&records));
+        typed?;
+        let mut engine = Engine::new(&plan);
+        let mut decoded = Ok(());
+        let measured = rate(records.len(), || {
+            decoded = through_engine(&records, &mut engine);
+        });
+        decoded?;
+        let accepted = engine.accepted;
+        ensure!(
+            accepted == records.len() as u64,
+            "{accepted} of {} records were accepted",
+            records.len()
+        );
+        rates.add(floor, measured);
+    }
+    Ok(rates.row("the same, 10 series under every kind of rule", "4 M/s"))
 }
 
 fn floor(records: &Records) -> Result<()> {

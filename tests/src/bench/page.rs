@@ -111,6 +111,7 @@ pub fn page(before: &Machine, scale: &Scale, rows: &[Row]) -> String {
         records,
         kafka_rounds,
         kafka_records,
+        sessions,
         ..
     } = scale;
     let _ = write!(
@@ -125,6 +126,9 @@ pub fn page(before: &Machine, scale: &Scale, rows: &[Row]) -> String {
            {rounds} rounds.\n\
          - **Decode and engine**: {records} JSON records of 120 bytes, decoded, the symbol looked up, the engine as above. Floor:\n  \
            `serde_json` into a derived struct that borrows its texts, and the RFC 3339 time parsed, nothing else. {rounds} rounds.\n\
+         - **Every kind of rule**: ten series, each kind of rule on them. The session close of 3,000 members is from its first\n  \
+           bar to its last, official closes, in the last fifth of {sessions} sessions; floor: the bars copied. Those of\n  \
+           10,000 series have the cross-sections over all of them, but turbulence and absorption, which read ten.\n\
          - **From Kafka**: {kafka_records} such records on a local broker, which shares the cores. The stage runs as in\n  \
            `rotation run`: transactions, snapshots, metrics. Floor: a consumer with the same settings and the same calls that\n  \
            drops every record. From the first record to the last; {kafka_rounds} rounds, each reader a process of its own.\n  \

@@ -21,8 +21,9 @@ use windows::{Tally, Windows};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the first
-    /// day inside and the first outside, either of which may be absent. 2 to 10,000; a symbol may have several intervals.
+    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the
+    /// first day inside and the first outside, either of which may be absent. 2 to 10,000; a symbol may have several
+    /// intervals.
     pub members: Members,
     /// What the group is called in headlines, and the subject of alerts. Default "members".
     #[serde(default = "group_default")]
@@ -38,9 +39,9 @@ pub struct Params {
     /// The side of `open_at` that opens. Default "above". A thrust has no other.
     #[serde(default)]
     pub direction: Side,
-    /// Opens at this reading or beyond. Default of `above_mean`: 70 percent, of direction "below" 30; of `thrust`: .615,
-    /// exclusive. The other measures open nothing unless it is given. Percent 0 to 100, shares 0 to 1, others within
-    /// ±1e6.
+    /// Opens at this reading or beyond. Default of `above_mean`: 70 percent, of direction "below" 30; of `thrust`:
+    /// .615, exclusive. The other measures open nothing unless it is given. Percent 0 to 100, shares 0 to 1, others
+    /// within ±1e6.
     #[serde(default)]
     pub open_at: Option<f64>,
     /// Ends strictly beyond this reading on the way back. Default of `above_mean`: 10 points short of `open_at`; of

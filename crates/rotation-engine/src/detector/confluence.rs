@@ -97,6 +97,10 @@ impl super::Params for Params {
         Ok(())
     }
 
+    fn minds_absent_inputs(&self) -> bool {
+        false
+    }
+
     fn rungs(&self) -> &'static [&'static str] {
         &[OPEN, PARTS]
     }

@@ -1,6 +1,7 @@
 //! The correlation of two series leaving its usual level.
 
 use super::delta::Delta;
+use super::way::along;
 use super::{Account, Change, Detector, Measure, Names, Step};
 use crate::alert::Direction;
 use crate::section::Section;
@@ -60,10 +61,7 @@ struct Episode {
 impl Read {
     /// Distance of the short correlation from the long one, positive toward a way.
     fn change(&self, way: Direction) -> f64 {
-        match way {
-            Direction::Up => self.short - self.long,
-            Direction::Down => self.long - self.short,
-        }
+        along(way, self.short - self.long)
     }
 
     /// The level of the short correlation that is a change of sign, and the way there.
@@ -79,21 +77,13 @@ impl Read {
     }
 
     fn has_flipped(&self, params: &Params, way: Direction) -> bool {
-        self.flip(params).is_some_and(|(level, toward)| {
-            toward == way
-                && match way {
-                    Direction::Up => self.short >= level,
-                    Direction::Down => self.short <= level,
-                }
-        })
+        self.flip(params)
+            .is_some_and(|(level, toward)| toward == way && along(way, self.short - level) >= 0.0)
     }
 
     /// The short correlation at such a distance from the long one.
     fn level(&self, way: Direction, change: f64) -> f64 {
-        match way {
-            Direction::Up => self.long + change,
-            Direction::Down => self.long - change,
-        }
+        self.long + along(way, change)
     }
 }
 
@@ -259,11 +249,11 @@ impl Episode {
     /// at the opening, or to its own extreme.
     fn ending(&self, read: Read) -> &'static str {
         let middle = self.opened.long.midpoint(self.furthest.short);
-        let is_back = match self.way {
-            Direction::Up => read.short <= middle,
-            Direction::Down => read.short >= middle,
-        };
-        if is_back { RESTORED } else { SETTLED }
+        if along(self.way, read.short - middle) <= 0.0 {
+            RESTORED
+        } else {
+            SETTLED
+        }
     }
 }
 

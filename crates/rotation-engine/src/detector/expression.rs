@@ -18,9 +18,9 @@ pub use condition::Condition;
 ///
 /// A rule's name in the condition stands for `value`, `threshold`, `distance` (numbers, in the rule's unit), `open`
 /// (whether an episode stands), `opened` (whether one opened in this section) and `age` (sections since its last
-/// reading); a series' name for `close`, `open`, `high`, `low`, `size`, `previous` (the close of the section before) and
-/// `age`. Numbers are decimal: write `5.0`, not `5`. While a rule or series in it has not spoken yet, the condition is
-/// not asked. The section's `month` (1 to 12), `weekday` (1 for Monday) are there too.
+/// reading); a series' name for `close`, `open`, `high`, `low`, `size`, `previous` (the close of the section before)
+/// and `age`. Numbers are decimal: write `5.0`, not `5`. While a rule or series in it has not spoken yet, the condition
+/// is not asked. The section's `month` (1 to 12), `weekday` (1 for Monday) are there too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -113,6 +113,10 @@ impl super::Params for Params {
 
     fn check_units(&self, _units: &[Unit]) -> Result<(), ParamError> {
         Ok(())
+    }
+
+    fn minds_absent_inputs(&self) -> bool {
+        false
     }
 
     fn rungs(&self) -> &'static [&'static str] {

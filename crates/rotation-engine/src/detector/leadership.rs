@@ -24,8 +24,9 @@ use picture::Picture;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the first
-    /// day inside and the first outside, either of which may be absent. 1 to 10,000; a symbol may have several intervals.
+    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the
+    /// first day inside and the first outside, either of which may be absent. 1 to 10,000; a symbol may have several
+    /// intervals.
     pub members: Members,
     /// The series that they are held against: a symbol that is none of them.
     pub benchmark: String,
@@ -43,8 +44,8 @@ pub struct Params {
     /// twice as many weeks.
     #[serde(default = "weeks_default")]
     pub weeks: u32,
-    /// Weekly closes in a row in a quadrant that make it a member's own. Default 2; 1 to 10. At 1 members change quadrant
-    /// some 28 times a year, at 2 some 9 times.
+    /// Weekly closes in a row in a quadrant that make it a member's own. Default 2; 1 to 10. At 1 members change
+    /// quadrant some 28 times a year, at 2 some 9 times.
     #[serde(default = "confirm_weeks_default")]
     pub confirm_weeks: u32,
     /// How many members make the top whose turnover is told. Default 5; 1 to 1,000.

@@ -30,19 +30,19 @@ pub struct Params {
     /// The side that the series comes from. Default "below".
     #[serde(default)]
     pub from: Side,
-    /// Distance from the level at which an episode opens, inclusive: in the series' unit, or such as "10bp". Default 2 % of
-    /// the level; 0 to 1e9. The wider, the earlier and the more often.
+    /// Distance from the level at which an episode opens, inclusive: in the series' unit, or such as "10bp". Default 2
+    /// % of the level; 0 to 1e9. The wider, the earlier and the more often.
     #[serde(default)]
     pub near: Option<Distance>,
-    /// Distance from the level beyond which an episode ends and the next is armed: in the series' unit, or such as "30bp".
-    /// Default 6 % of the level; above `near`, to 1e9. The wider, the fewer and longer the episodes.
+    /// Distance from the level beyond which an episode ends and the next is armed: in the series' unit, or such as
+    /// "30bp". Default 6 % of the level; above `near`, to 1e9. The wider, the fewer and longer the episodes.
     #[serde(default)]
     pub rearm: Option<Distance>,
     /// Sessions over which the velocity is measured. Default 5; 1 to 1,000.
     #[serde(default = "velocity_sessions_default")]
     pub velocity_sessions: u32,
-    /// Velocity toward the level, a session, that an opening needs: in the series' unit, or such as "2bp". Default 0: no
-    /// condition; to 1e9. Above 0 nothing opens before so many sessions were seen.
+    /// Velocity toward the level, a session, that an opening needs: in the series' unit, or such as "2bp". Default 0:
+    /// no condition; to 1e9. Above 0 nothing opens before so many sessions were seen.
     #[serde(default = "min_velocity_default")]
     pub min_velocity: Distance,
 }

@@ -27,8 +27,8 @@ pub struct Params {
     /// The defaults are the maximum-likelihood estimates for daily returns of the S&P 500 of 1957 to 2019, rounded.
     #[serde(default = "deviations_default")]
     pub deviations: [f64; 2],
-    /// Probabilities that each state stays for the next section; above 0 and below 1. Default [0.989, 0.967]: calm lasts
-    /// 91 sessions on average, turbulence 30.
+    /// Probabilities that each state stays for the next section; above 0 and below 1. Default [0.989, 0.967]: calm
+    /// lasts 91 sessions on average, turbulence 30.
     #[serde(default = "stay_default")]
     pub stay: [f64; 2],
     /// The probability of turbulence at which an episode opens. Default none: it only reads; 0.5 to below 1.

@@ -1,6 +1,7 @@
 //! Lists of members: who belongs to a group, and when.
 
 use super::{ParamError, Unit};
+use crate::alert::Evidence;
 use jiff::civil::Date;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -180,6 +181,40 @@ impl Roster {
     pub(super) fn len(&self) -> usize {
         self.count
     }
+}
+
+/// Whom a section counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tally {
+    /// Members of the day.
+    pub(super) members: u32,
+    /// Those with a value.
+    pub(super) present: u32,
+    /// Those that the reading stands on.
+    pub(super) counted: u32,
+}
+
+impl Tally {
+    /// Whether at least one counts, and so large a part of the day's members.
+    pub(super) fn is_enough(self, min_percent: f64) -> bool {
+        self.counted > 0 && f64::from(self.counted) * 100.0 >= min_percent * f64::from(self.members)
+    }
+
+    /// Adds the counts to the evidence.
+    pub(super) fn put(self, evidence: &mut Evidence) {
+        for (key, count) in [
+            ("members", self.members),
+            ("present", self.present),
+            ("counted", self.counted),
+        ] {
+            evidence.insert(key.to_owned(), count.into());
+        }
+    }
+}
+
+/// A count of members.
+pub(super) fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Whether every member has returns.

@@ -35,8 +35,8 @@ pub struct Params {
     /// the benchmark must not have risen over that window, nor fallen over the long one.
     #[serde(default)]
     pub stall_pct: f64,
-    /// Return over the short window at which it goes on, in percent, inclusive. Default 5; above `stall_pct`, to 1,000. A
-    /// new high of its ratio to the benchmark ends the episode as well.
+    /// Return over the short window at which it goes on, in percent, inclusive. Default 5; above `stall_pct`, to 1,000.
+    /// A new high of its ratio to the benchmark ends the episode as well.
     #[serde(default = "resume_pct_default")]
     pub resume_pct: f64,
 }

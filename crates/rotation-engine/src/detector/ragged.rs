@@ -27,8 +27,8 @@ pub(super) fn day(index: usize) -> Date {
 }
 
 impl Ragged {
-    /// Walks in steps of about 1 % with two decimals, so that there are ties. The first member always trades; others are
-    /// listed later, miss single sessions, halt for a while or cease for good.
+    /// Walks in steps of about 1 % with two decimals, so that there are ties. The first member always trades; others
+    /// are listed later, miss single sessions, halt for a while or cease for good.
     pub(super) fn walk(seed: u64, members: usize, sessions: usize) -> Self {
         let mut dice = Dice(seed);
         let mut rows = vec![vec![None; members]; sessions];

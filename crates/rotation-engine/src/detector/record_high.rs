@@ -23,8 +23,8 @@ pub use lookback::Lookback;
 pub struct Params {
     /// The series: a symbol.
     pub series: String,
-    /// A record lies strictly above every value of so many sessions before it. Default "all", the whole history; else 2 to
-    /// 100,000 sessions (252 make the year's high). Nothing is called a record before so much history was seen.
+    /// A record lies strictly above every value of so many sessions before it. Default "all", the whole history; else 2
+    /// to 100,000 sessions (252 make the year's high). Nothing is called a record before so much history was seen.
     #[serde(default)]
     pub lookback: Lookback,
     /// Sessions without a record that have to lie behind one for it to open an episode. Default 10; 0 to 100,000. With

@@ -14,8 +14,9 @@ use score::{Score, Voice};
 /// Parameters of `regime`: the state of the rotation, from a score that can be taken apart.
 ///
 /// Each input says how strongly it speaks for small companies, from −1 to 1, when it has a reading, or, with
-/// `when_open`, when an episode of it opens or escalates. What it said fades by half every `half_life` sections. The score is
-/// the mean of the strengths by weight, over the inputs that are there; it is smoothed, and its levels decide the state.
+/// `when_open`, when an episode of it opens or escalates. What it said fades by half every `half_life` sections. The
+/// score is the mean of the strengths by weight, over the inputs that are there; it is smoothed, and its levels decide
+/// the state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -186,6 +187,10 @@ impl super::Params for Params {
 
     fn check_units(&self, _units: &[Unit]) -> Result<(), ParamError> {
         Ok(())
+    }
+
+    fn minds_absent_inputs(&self) -> bool {
+        false
     }
 
     fn rungs(&self) -> &'static [&'static str] {

@@ -333,7 +333,7 @@ impl State {
 }
 
 /// The same day so many years earlier; the last of February for the 29th.
-fn years_before(date: Date, years: u32) -> Date {
+pub(super) fn years_before(date: Date, years: u32) -> Date {
     date.saturating_sub(Span::new().years(years))
 }
 

@@ -41,12 +41,12 @@ pub struct Params {
     /// Robust z-score that opens an episode, inclusive. Default 3; above 0, to 100.
     #[serde(default = "min_z_default")]
     pub min_z: f64,
-    /// The change that an opening needs, too, inclusive: such as "50bp" for a series of unit `percent`, a number in percent
-    /// for any other. Default 5 (percent); 0 to 1e6.
+    /// The change that an opening needs, too, inclusive: such as "50bp" for a series of unit `percent`, a number in
+    /// percent for any other. Default 5 (percent); 0 to 1e6.
     #[serde(default = "min_change_default")]
     pub min_change: Distance,
-    /// An episode ends when the z-score, seen in its direction, is below this. Default 2, or `min_z` where that is less; 0
-    /// to `min_z`. The lower, the fewer and longer the episodes.
+    /// An episode ends when the z-score, seen in its direction, is below this. Default 2, or `min_z` where that is
+    /// less; 0 to `min_z`. The lower, the fewer and longer the episodes.
     #[serde(default)]
     pub rearm_z: Option<f64>,
     /// Which way the change has to go. Default "both".
@@ -222,7 +222,8 @@ struct Episode {
 const HUNDREDTHS: f64 = 100.0;
 /// Basis points are decimals of this fineness: 4.90 − 4.40 is 50.
 const DECIMALS: f64 = 1e9;
-/// Changes that differ by no more, in basis points or percent, are equal where the median absolute deviation is no more.
+/// Changes that differ by no more, in basis points or percent, are equal where the median absolute deviation is no
+/// more.
 const CHANGE_TIE: f64 = TIE * HUNDREDTHS;
 /// A change from a median that more than half of the changes equal has no finite z-score; it counts as this one.
 const Z_MAX: f64 = 1e3;

@@ -1,6 +1,7 @@
 //! Volatility over a short window leaving that over a long one.
 
 use super::Way;
+use super::way::along;
 use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
 use crate::alert::Direction;
 use crate::section::{Point, Section};
@@ -21,8 +22,8 @@ use estimate::{Estimate, Session};
 pub struct Params {
     /// The series: a symbol.
     pub series: String,
-    /// How volatility is measured: "close" from closes alone, or "yang_zhang" from open, high, low and close, which needs
-    /// a series that has them (`ohlc = true` where it comes from daily files). Default "close".
+    /// How volatility is measured: "close" from closes alone, or "yang_zhang" from open, high, low and close, which
+    /// needs a series that has them (`ohlc = true` where it comes from daily files). Default "close".
     #[serde(default)]
     pub estimator: Estimator,
     /// Returns in the short window. Default 21; 3 to 2,520.
@@ -236,14 +237,6 @@ impl Read {
     }
 }
 
-/// The ratio's distance past an edge, positive where it is beyond on the way.
-fn past(way: Direction, ratio: f64, edge: f64) -> f64 {
-    match way {
-        Direction::Up => ratio - edge,
-        Direction::Down => edge - ratio,
-    }
-}
-
 impl Detector for State {
     type Params = Params;
 
@@ -310,17 +303,17 @@ impl State {
         let ratio = read.ratio();
         if let Some(episode) = self.episode.as_mut().filter(|_| self.is_open) {
             let way = episode.way;
-            if past(way, ratio, episode.furthest.ratio()) > 0.0 {
+            if along(way, ratio - episode.furthest.ratio()) > 0.0 {
                 episode.furthest = read;
             }
             let (_, end) = params.edges(way);
-            if past(way, ratio, end) > 0.0 {
+            if along(way, ratio - end) > 0.0 {
                 return Change::Hold;
             }
             self.is_open = false;
             return Change::Resolve(NORMAL);
         }
-        let opens = |way: &Direction| past(*way, ratio, params.edges(*way).0) >= 0.0;
+        let opens = |way: &Direction| along(*way, ratio - params.edges(*way).0) >= 0.0;
         let Some(way) = params.direction.watched().iter().copied().find(opens) else {
             return Change::Quiet;
         };

@@ -228,6 +228,11 @@ fn build_series(
             .sub("publication_lag")
             .error("none on a derived series: its legs carry theirs", "one"));
     }
+    let ohlc = written.ohlc.unwrap_or(false);
+    if ohlc && (source != SeriesSource::Raw || lag > 0) {
+        let expected = "false on a derived series and on one with publication_lag";
+        return Err(at.sub("ohlc").error(expected, "true"));
+    }
     let unit = written.unit.unwrap_or(match source {
         SeriesSource::Raw | SeriesSource::Basket(_) => Unit::Price,
         SeriesSource::Ratio(..) => Unit::Ratio,
@@ -240,6 +245,7 @@ fn build_series(
         calendar: at.calendar("calendar", written.calendar.as_deref(), default)?,
         publication_lag: lag,
         adjustment: written.adjustment.unwrap_or_default(),
+        ohlc,
         source,
         clocks: Vec::new(),
     })
@@ -369,7 +375,15 @@ fn build_rule(
         runbook: written.common.runbook.clone(),
         reads: Vec::new(),
         guards: 0,
-        min_present: at.share("min_present", written.common.min_present, MIN_PRESENT)?,
+        min_present: at.share(
+            "min_present",
+            written.common.min_present,
+            if kind.minds_absent_inputs() {
+                MIN_PRESENT
+            } else {
+                0.0
+            },
+        )?,
     })
 }
 

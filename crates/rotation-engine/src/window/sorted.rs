@@ -133,8 +133,8 @@ impl<T: Cell> Sorted<T> {
         Some(self.at(self.len() / 2 - 1).midpoint(upper))
     }
 
-    /// The median of the distances from the median; none where empty. O(log n): the distances below the median and those
-    /// above it are in order already, so that it searches for how many of either lie before their middle.
+    /// The median of the distances from the median; none where empty. O(log n): the distances below the median and
+    /// those above it are in order already, so that it searches for how many of either lie before their middle.
     pub fn median_absolute_deviation(&self) -> Option<f64> {
         let median = self.median()?;
         let split = self.rank(|held| held < median);
@@ -166,6 +166,24 @@ impl<T: Cell> Sorted<T> {
         let below = self.rank(|held| held < value);
         let up_to = self.rank(|held| held <= value);
         (!self.is_empty()).then(|| (below + up_to) as f64 / (2 * self.len()) as f64)
+    }
+
+    /// The smallest value that so large a share of the values, 0 to 1, does not exceed; none where empty.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank within a window, which is far smaller than 2^53"
+    )]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let last = self.len().checked_sub(1)?;
+        let rank = libm::ceil(share * self.len() as f64).max(1.0) as usize - 1;
+        Some(self.at(rank.min(last)))
+    }
+
+    /// Lets go of all.
+    pub fn clear(&mut self) {
+        *self = Sorted::new(self.size);
     }
 
     /// Multiplies every value by a positive factor.
@@ -307,6 +325,12 @@ mod tests {
                 prop_assert_eq!(window.median_absolute_deviation(), Some(mad));
                 let rank = window.percentile_rank(probe).unwrap();
                 prop_assert!((rank - (below + equal / 2.0) / inside.len() as f64).abs() < 1e-12);
+                let share = (probe + 4.0) / 7.0;
+                let quantile = window.quantile(share).unwrap();
+                let up_to = |bound: f64| inside.iter().filter(|value| **value <= bound).count() as f64;
+                let covers = |bound: f64| up_to(bound) >= share * inside.len() as f64;
+                prop_assert!(inside.contains(&quantile) && covers(quantile));
+                prop_assert!(!inside.iter().any(|value| *value < quantile && covers(*value)) || share == 0.0);
                 match window.robust_z(probe) {
                     Some(z) => prop_assert_eq!(z, (probe - median) / (1.4826 * mad)),
                     None => prop_assert_eq!(mad, 0.0),
@@ -329,6 +353,7 @@ mod tests {
         assert_eq!(window.median(), None);
         assert_eq!(window.median_absolute_deviation(), None);
         assert_eq!(window.percentile_rank(0.0), None);
+        assert_eq!(window.quantile(0.5), None);
         assert_eq!(window.robust_z(0.0), None);
     }
 
@@ -374,6 +399,8 @@ mod tests {
         assert_eq!(window.median(), Some(1.0));
         window.push(3.0);
         assert_eq!(window.median(), Some(2.0));
+        window.clear();
+        assert_eq!(window, SortedWindow::new(3));
     }
 
     #[test]

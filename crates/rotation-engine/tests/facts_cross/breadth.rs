@@ -66,8 +66,8 @@ fn the_thrust_of_march_2009() {
     assert_eq!(count, 38, "in 22.5 years");
 }
 
-/// Values of pandas: `ewm(span=19, adjust=False).mean()` less that of 39 over 1000 · (A − D) / (A + D), and its sum from
-/// the 39th session on.
+/// Values of pandas: `ewm(span=19, adjust=False).mean()` less that of 39 over 1000 · (A − D) / (A + D), and its sum
+/// from the 39th session on.
 #[test]
 fn the_oscillator_and_its_sum() {
     let Some(panel) = Panel::read() else { return };

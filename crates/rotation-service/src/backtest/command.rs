@@ -1,16 +1,17 @@
 //! The command around a backtest: flags, files, what is printed.
 
-use super::{Outcome, Request, backtest, page};
+use super::gather::Gather;
+use super::{Outcome, Request, drive, page};
 use crate::config::Config;
 use crate::{report, tail};
 use anyhow::Context;
 use jiff::civil::Date;
-use rotation_engine::universe::ReadingDetail;
 use rotation_wire::alerts::AlertEvent;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// Run the rules over files: no Kafka, the same engine, the same alerts.
 #[derive(Debug, clap::Args)]
@@ -54,19 +55,18 @@ pub struct Args {
 /// A wrong configuration, no data, or a file that cannot be written.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
-    let detail = if args.readings.is_some() {
-        ReadingDetail::Evidence
-    } else {
-        ReadingDetail::None
-    };
+    let mut gather = Gather::new(&config, args.report.is_some(), args.readings.is_some());
     let request = Request {
         config: &config,
         data: &args.data,
         from: args.from,
         to: args.to,
-        detail,
+        detail: gather.detail(),
     };
-    let outcome = backtest(&request)?;
+    let start = Instant::now();
+    let files = drive(&request, &mut gather)?;
+    gather.outcome.finish(files, start);
+    let outcome = &gather.outcome;
     if let Some(path) = &args.alerts {
         write_lines(
             path,
@@ -85,10 +85,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = &args.report {
         let title = format!("Backtest of {}", args.config.display());
-        let page = report::render(&page::input(&config, &outcome, title))?;
+        let page = report::render(&page::input(&config, &gather, title))?;
         std::fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print(args, &outcome, out)?;
+    print(args, outcome, out)?;
     Ok(if outcome.faults.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -1,22 +1,28 @@
 //! From the outcome of a backtest to the report page.
 
 use super::Outcome;
+use super::gather::Gather;
 use crate::config::Config;
-use crate::report::{EpisodeRow, ReportInput, SeriesLine, Severity, TransitionRow};
+use crate::report::{self, Band, EpisodeRow, ReportInput, SeriesLine, Severity, TransitionRow};
 use jiff::civil::Date;
-use rotation_engine::alert::{self, Alert};
+use rotation_engine::alert::{self, Alert, Fact};
 use rotation_engine::detector::Unit;
 use std::collections::BTreeMap;
 
 /// What the report tells of an outcome.
-pub(super) fn input(config: &Config, outcome: &Outcome, title: String) -> ReportInput {
+pub(super) fn input(config: &Config, gather: &Gather, title: String) -> ReportInput {
+    let outcome = &gather.outcome;
     let dates = || outcome.closes.values().flatten().map(|(date, _)| *date);
     let none = jiff::civil::date(1970, 1, 1);
+    let to = dates().max().unwrap_or(none);
     ReportInput {
         title,
         from: dates().min().unwrap_or(none),
-        to: dates().max().unwrap_or(none),
+        to,
         series: series(config, outcome),
+        bands: bands(&outcome.alerts, to),
+        quadrants: gather.quadrants(config),
+        panels: gather.panels(config),
         episodes: episodes(&outcome.alerts),
         summary: summary(outcome),
     }
@@ -41,12 +47,52 @@ fn series(config: &Config, outcome: &Outcome) -> Vec<SeriesLine> {
     lines.collect()
 }
 
+/// The kind whose episodes are states of the market.
+const REGIME: &str = "regime";
+
+/// The states that the first rule of kind `regime` was in: each event enters one, and the end of an episode none.
+fn bands(alerts: &[Alert], last: Date) -> Vec<Band> {
+    let regimes = || alerts.iter().filter(|alert| alert.kind == REGIME);
+    let Some(first) = regimes().map(Alert::key).min() else {
+        return Vec::new();
+    };
+    let mut bands: Vec<Band> = Vec::new();
+    let mut state: Option<(Date, String)> = None;
+    for alert in regimes().filter(|alert| alert.key() == first) {
+        let next = match alert.state {
+            alert::State::Opened | alert::State::Escalated | alert::State::Eased => entered(alert),
+            alert::State::Resolved | alert::State::Retracted => None,
+            alert::State::Confirmed | alert::State::Corrected => continue,
+        };
+        if let Some((from, label)) = state.take() {
+            let to = day(alert);
+            bands.push(Band { from, to, label });
+        }
+        state = next.map(|label| (day(alert), label));
+    }
+    if let Some((from, label)) = state {
+        let to = last;
+        bands.push(Band { from, to, label });
+    }
+    bands
+}
+
+/// The state that an event takes its episode into; one that is told late has it in its evidence alone.
+fn entered(alert: &Alert) -> Option<String> {
+    match (&alert.rung, alert.evidence.get("state")) {
+        (Some(rung), _) => Some(rung.clone()),
+        (None, Some(Fact::Text(state))) => Some(state.clone()),
+        _ => None,
+    }
+}
+
 fn day(alert: &Alert) -> Date {
     alert.session.unwrap_or_else(|| alert.as_of.utc_date())
 }
 
 fn episodes(alerts: &[Alert]) -> Vec<EpisodeRow> {
     let mut rows: BTreeMap<&str, EpisodeRow> = BTreeMap::new();
+    let mut opened_at: BTreeMap<&str, f64> = BTreeMap::new();
     for alert in alerts {
         let row = rows.entry(&alert.episode).or_insert_with(|| EpisodeRow {
             id: alert.episode.clone(),
@@ -56,6 +102,10 @@ fn episodes(alerts: &[Alert]) -> Vec<EpisodeRow> {
             closed: None,
             severity: Severity::Info,
             headline: String::new(),
+            measured: String::new(),
+            ended: None,
+            reverses: String::new(),
+            parent: None,
             transitions: Vec::new(),
             evidence: serde_json::Value::Null,
         });
@@ -65,6 +115,12 @@ fn episodes(alerts: &[Alert]) -> Vec<EpisodeRow> {
         if !alert.state.is_final() || row.headline.is_empty() {
             row.headline.clone_from(&alert.headline);
         }
+        let threshold = *opened_at.entry(&alert.episode).or_insert(alert.threshold);
+        let [peak, threshold] = [alert.peak, threshold].map(report::short);
+        row.measured = format!("peak {peak}, opened against {threshold} {}", alert.unit);
+        row.ended.clone_from(&alert.resolve_reason);
+        row.reverses.clone_from(&alert.reverses);
+        row.parent = row.parent.take().or_else(|| alert.parent_episode.clone());
         row.evidence = serde_json::to_value(&alert.evidence).unwrap_or_default();
         let (state, headline) = (alert.state.name().to_owned(), alert.headline.clone());
         row.transitions.push(TransitionRow {
@@ -92,4 +148,93 @@ fn summary(outcome: &Outcome) -> Vec<(String, String)> {
             .map(|(rule, count)| (format!("episodes of {rule}"), count.to_string())),
     );
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rotation_engine::alert::{CloseStatus, Direction, Notify, Quality, State};
+
+    fn alert(rule: &str, day: &str, state: State, rung: Option<&str>) -> Alert {
+        let date: Date = day.parse().unwrap();
+        Alert {
+            id: String::new(),
+            universe: "us".to_owned(),
+            rule: rule.to_owned(),
+            rule_version: String::new(),
+            kind: REGIME.to_owned(),
+            subject: "us".to_owned(),
+            direction: Some(Direction::Up),
+            severity: Severity::Info,
+            notify: Notify::Digest,
+            state,
+            rung: rung.map(str::to_owned),
+            episode: format!("us/{rule}/us/1"),
+            parent_episode: None,
+            transition: 1,
+            as_of: format!("{date}T21:00:00Z").parse().unwrap(),
+            session: Some(date),
+            value: 0.5,
+            peak: 0.7,
+            duration_seconds: 0,
+            threshold: 0.4,
+            unit: "score".to_owned(),
+            close_status: Some(CloseStatus::Official),
+            evidence: alert::Evidence::new(),
+            reverses: "a score below 0.2".to_owned(),
+            base_rate: None,
+            resolve_reason: (state == State::Resolved).then(|| "neutral".to_owned()),
+            quality: Quality::default(),
+            replay: false,
+            headline: String::new(),
+            runbook: None,
+        }
+    }
+
+    fn told(bands: &[Band]) -> Vec<String> {
+        let band = |band: &Band| format!("{} {} {}", band.label, band.from, band.to);
+        bands.iter().map(band).collect()
+    }
+
+    #[test]
+    fn bands_are_the_states_of_the_first_regime() {
+        let mut late = alert("a", "2026-03-02", State::Opened, None);
+        late.evidence
+            .insert("state".to_owned(), "large_cap_led".into());
+        let alerts = [
+            alert("a", "2026-01-05", State::Opened, Some("broadening")),
+            alert("b", "2026-01-06", State::Opened, Some("large_cap_led")),
+            alert("a", "2026-01-08", State::Escalated, Some("small_cap_led")),
+            alert("a", "2026-01-08", State::Confirmed, None),
+            alert("a", "2026-02-02", State::Eased, Some("broadening")),
+            alert("a", "2026-02-09", State::Resolved, None),
+            late,
+        ];
+        assert_eq!(
+            told(&bands(&alerts, "2026-03-31".parse().unwrap())),
+            [
+                "broadening 2026-01-05 2026-01-08",
+                "small_cap_led 2026-01-08 2026-02-02",
+                "broadening 2026-02-02 2026-02-09",
+                "large_cap_led 2026-03-02 2026-03-31",
+            ]
+        );
+        let mut other = alerts[0].clone();
+        other.kind = "relative_streak".to_owned();
+        assert!(bands(&[other], "2026-03-31".parse().unwrap()).is_empty());
+    }
+
+    #[test]
+    fn an_episode_tells_its_peak_why_it_ended_and_what_it_is_part_of() {
+        let mut end = alert("a", "2026-02-09", State::Resolved, None);
+        end.threshold = 0.2;
+        let mut open = alert("a", "2026-01-05", State::Opened, Some("broadening"));
+        open.parent_episode = Some("us/rotation/us/0".to_owned());
+        let rows = episodes(&[open, end]);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].measured, "peak 0.7, opened against 0.4 score");
+        assert_eq!(rows[0].ended.as_deref(), Some("neutral"));
+        assert_eq!(rows[0].parent.as_deref(), Some("us/rotation/us/0"));
+        assert_eq!(rows[0].reverses, "a score below 0.2");
+    }
 }

@@ -172,12 +172,11 @@ fn find_columns(folder: &Path, missing: &mut BTreeSet<String>, found: &mut Found
 }
 
 fn options(request: &Request<'_>) -> OpenOptions {
-    let series = request
-        .config
-        .universes
-        .iter()
-        .flat_map(|plan| &plan.series);
+    let universes = request.config.universes.iter();
+    let series = universes.flat_map(|plan| &plan.series);
+    let whole = series.clone().filter(|series| series.ohlc);
     OpenOptions {
+        ohlc: whole.map(|series| series.symbol.clone()).collect(),
         calendars: series
             .map(|series| (series.symbol.clone(), series.calendar))
             .collect(),

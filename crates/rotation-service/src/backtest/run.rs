@@ -4,8 +4,8 @@ use crate::replay::heartbeats::{HeartbeatOptions, final_time};
 use rotation_engine::calendar::Calendar;
 use rotation_engine::output::Output;
 use rotation_engine::pipeline::Pipeline;
-use rotation_engine::plan::UniversePlan;
-use rotation_engine::record::{SourceEvent, Tick};
+use rotation_engine::plan::{RulePlan, SeriesSource, UniversePlan};
+use rotation_engine::record::{SeriesIx, SourceEvent, Tick};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::ReadingDetail;
 use std::sync::Arc;
@@ -20,6 +20,21 @@ pub(crate) trait Sink {
 
     /// What comes out, and of which universe: its position in the configuration.
     fn output(&mut self, universe: usize, output: Output);
+}
+
+/// The raw series that feed a rule, in order and each once: those it reads, and the legs of derived ones.
+pub(crate) fn legs(plan: &UniversePlan, rule: &RulePlan) -> Vec<SeriesIx> {
+    let mut legs: Vec<SeriesIx> = Vec::new();
+    for input in &rule.inputs {
+        match &plan.series(*input).source {
+            SeriesSource::Raw => legs.push(*input),
+            SeriesSource::Ratio(a, b) | SeriesSource::Spread(a, b) => legs.extend([*a, *b]),
+            SeriesSource::Basket(members) => legs.extend(members),
+        }
+    }
+    legs.sort_unstable();
+    legs.dedup();
+    legs
 }
 
 /// Universes fed from one source.

@@ -1,6 +1,7 @@
 //! The command around a calibration.
 
-use super::{Null, Settings, calibrate, document, page, toml};
+use super::sensitivity::told;
+use super::{Entered, Null, Question, Settings, calibrate, document, page, sensitivity, toml};
 use crate::config::Config;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
@@ -57,6 +58,15 @@ pub struct Args {
     /// Threads at work; default as many as there are processors.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub threads: Option<u16>,
+    /// Try regimes with every number of theirs off by up to so many percent, instead of counting.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=99), conflicts_with_all = ["toml", "json"])]
+    pub perturb: Option<u32>,
+    /// How many such settings are tried.
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "perturb", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub settings: u32,
+    /// A state that such settings should enter, and between which days: STATE:FROM..TO.
+    #[arg(long, value_name = "STATE:FROM..TO", requires = "perturb", value_parser = entered)]
+    pub entered: Option<Entered>,
     /// Print the base rates as TOML, to be pasted into the configuration.
     #[arg(long, conflicts_with = "json")]
     pub toml: bool,
@@ -65,6 +75,9 @@ pub struct Args {
     pub json: bool,
 }
 
+/// A regime that changes its state more often is no regime.
+const MOST_CHANGES: f64 = 8.0;
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if rate > 0.0 && rate <= 1e4 => Ok(rate),
@@ -72,7 +85,38 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+fn entered(text: &str) -> Result<Entered, String> {
+    let parts = text
+        .split_once(':')
+        .and_then(|(state, days)| Some((state, days.split_once("..")?)));
+    let dates =
+        parts.and_then(|(state, (from, to))| Some((state, from.parse().ok()?, to.parse().ok()?)));
+    match dates {
+        Some((state, from, to)) => Ok(Entered {
+            state: state.to_owned(),
+            from,
+            to,
+        }),
+        None => Err(
+            "expected a state and two dates such as small_cap_led:2026-01-02..2026-01-22"
+                .to_owned(),
+        ),
+    }
+}
+
 impl Args {
+    /// What is asked of regimes, if something is.
+    fn question(&self) -> Option<Question> {
+        Some(Question {
+            off: f64::from(self.perturb?) / 100.0,
+            settings: self.settings,
+            seed: self.seed,
+            entered: self.entered.clone(),
+            most_changes: MOST_CHANGES,
+            since: self.from.unwrap_or(jiff::civil::date(1990, 1, 1)),
+        })
+    }
+
     fn settings(&self) -> Settings {
         Settings {
             replicates: self.replicates as usize,
@@ -92,10 +136,19 @@ impl Args {
 /// A wrong configuration, or no data.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
+    if let Some(question) = args.question() {
+        let all = sensitivity(&config, &args.data, (args.from, args.to), &question)?;
+        write!(out, "{}", told(&all, &question))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let settings = args.settings();
-    let bar = bar(settings.runs());
+    let bar = bar();
     let dates = (args.from, args.to);
-    let calibration = calibrate(&config, &args.data, dates, &settings, &|| bar.inc(1));
+    let progress = |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let calibration = calibrate(&config, &args.data, dates, &settings, &progress);
     bar.finish_and_clear();
     let calibration = calibration?;
     if args.toml {
@@ -117,8 +170,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 }
 
 /// On standard error, by histories; hidden where that is no terminal.
-fn bar(histories: usize) -> ProgressBar {
-    let bar = ProgressBar::new(histories as u64);
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{pos:>4} of {len} histories {bar:30} {eta} left");
     bar.set_style(style.expect("the template names known keys"));
     bar.enable_steady_tick(Duration::from_millis(200));

@@ -18,8 +18,10 @@ pub enum NoLevel {
     ThresholdMoves,
     /// Crossings of its threshold by its reading are not its openings.
     OpensOtherwise,
-    /// Whatever the level, it is crossed more often, or readings that would tell do not come by chance.
-    OutOfReach,
+    /// Chance has no reading so extreme that it comes so rarely.
+    TooOften,
+    /// Chance crosses no level so often.
+    TooRare,
 }
 
 impl NoLevel {
@@ -29,7 +31,8 @@ impl NoLevel {
             NoLevel::NeverOpens => "it opened nothing, neither in history nor by chance",
             NoLevel::ThresholdMoves => "its threshold moves",
             NoLevel::OpensOtherwise => "it opens by more than its reading",
-            NoLevel::OutOfReach => "no level within its readings by chance is crossed so rarely",
+            NoLevel::TooOften => "chance crosses every level more often",
+            NoLevel::TooRare => "chance crosses no level so often",
         }
     }
 }
@@ -80,7 +83,7 @@ pub(super) fn level(history: &Tally, null: &[Tally], budget: f64) -> Result<Leve
         return Err(NoLevel::OpensOtherwise);
     }
     let years: f64 = null.iter().map(Tally::years).sum();
-    let wanted = search(&values, &crossings, budget * years).ok_or(NoLevel::OutOfReach)?;
+    let wanted = search(&values, &crossings, budget * years)?;
     let is_whole = values.iter().all(|value| value.fract() == 0.0);
     let wanted = rounded(wanted, sign, is_whole);
     Ok(Level {
@@ -144,18 +147,16 @@ impl Crossings<'_> {
 
 /// The level nearest to the middle of the readings such that neither it nor any beyond it is crossed more than `most`
 /// times. `values` come from the side where the rule is quiet.
-fn search(values: &[f64], crossings: &Crossings<'_>, most: f64) -> Option<f64> {
+fn search(values: &[f64], crossings: &Crossings<'_>, most: f64) -> Result<f64, NoLevel> {
     let is_kept = |level: f64| crossings.of(level) <= most;
     let mut beyond = 1;
-    let mut good = *values.last()?;
-    if !is_kept(good) {
-        return None;
-    }
+    let last = values.last().copied().filter(|last| is_kept(*last));
+    let mut good = last.ok_or(NoLevel::TooOften)?;
     loop {
         // Fewer readings beyond a level, fewer crossings: from the last reading back towards the middle.
         beyond = ((beyond as f64 / STEP) as usize).max(beyond + 1);
         if beyond > values.len() / 2 {
-            return Some(good);
+            return Err(NoLevel::TooRare);
         }
         let next = values[values.len() - beyond];
         if is_kept(next) {
@@ -171,7 +172,7 @@ fn search(values: &[f64], crossings: &Crossings<'_>, most: f64) -> Option<f64> {
                 bad = middle;
             }
         }
-        return Some(good);
+        return Ok(good);
     }
 }
 
@@ -232,8 +233,8 @@ mod tests {
             }
         );
         assert_eq!((asked(1.0).wanted, asked(1.0).per_year), (8.0, 0.4));
-        assert_eq!((asked(3.4).wanted, asked(3.4).per_year), (3.0, 3.4));
-        assert_eq!(level(&null[0], &null, 0.1), Err(NoLevel::OutOfReach));
+        assert_eq!(level(&null[0], &null, 3.4), Err(NoLevel::TooRare));
+        assert_eq!(level(&null[0], &null, 0.1), Err(NoLevel::TooOften));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A market as it could have been: the changes of the true one in another order, on the true dates.
 
 use super::bootstrap::{Blocks, Drawn, Pools};
-use super::history::{History, Observed, Pace, Scale, Series};
+use super::history::{Observed, Pace, Scale, Series};
 use super::{Law, Null};
 use jiff::civil::Date;
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// What is drawn from, prepared once for all synthetic histories.
 #[derive(Clone, Debug)]
 pub(super) struct Market<'a> {
-    history: &'a History,
+    series: Vec<&'a Series>,
     /// The dates of the series that are drawn together, and of each of these series its day at each date.
     grid: Vec<Date>,
     joint: Vec<Joint>,
@@ -46,18 +46,14 @@ pub(super) struct Made {
 }
 
 impl<'a> Market<'a> {
-    pub(super) fn new(history: &'a History) -> Market<'a> {
-        let daily = |series: &&Series| series.pace == Pace::Daily;
-        let mut grid: Vec<Date> = history
-            .series
-            .iter()
-            .filter(daily)
+    pub(super) fn new(series: Vec<&'a Series>) -> Market<'a> {
+        let daily = series.iter().filter(|series| series.pace == Pace::Daily);
+        let mut grid: Vec<Date> = daily
             .flat_map(|series| (0..series.days.len()).map(|day| series.date(day)))
             .collect();
         grid.sort_unstable();
         grid.dedup();
-        let joint: Vec<Joint> = history
-            .series
+        let joint: Vec<Joint> = series
             .iter()
             .enumerate()
             .filter(|(_, series)| series.pace == Pace::Daily)
@@ -75,24 +71,24 @@ impl<'a> Market<'a> {
             .collect();
         let pools = Pools::new(grid.len(), &changes);
         Market {
-            history,
             joint,
             pools,
-            groups: groups(history),
-            means: history.series.iter().map(Series::mean_change).collect(),
+            groups: groups(&series),
+            means: series.iter().map(|series| series.mean_change()).collect(),
             grid,
+            series,
         }
     }
 
     pub(super) fn symbol(&self, series: usize) -> &str {
-        &self.history.series[series].symbol
+        &self.series[series].symbol
     }
 
     /// Ticks of one synthetic history in order of time; the same for the same seed and number.
     pub(super) fn make(&self, law: &Law, seed: u64, number: u64) -> Vec<Made> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(number);
-        let series = &self.history.series;
+        let series = &self.series;
         let mut sources: Vec<Vec<Option<Drawn>>> = series
             .iter()
             .map(|series| vec![None; series.days.len()])
@@ -128,7 +124,7 @@ impl<'a> Market<'a> {
 
     /// Puts together the changes that were drawn for a series, from its true first day on.
     fn walk(&self, at: usize, null: Null, drawn: &[Option<Drawn>], made: &mut Vec<Made>) {
-        let series = &self.history.series[at];
+        let series = self.series[at];
         let mean = match null {
             Null::Centred if series.pace != Pace::Step => self.means[at],
             Null::Bootstrap | Null::Centred | Null::Fair => 0.0,
@@ -221,9 +217,9 @@ fn places(grid: &[Date], series: &Series) -> Vec<Option<usize>> {
 }
 
 /// The series that are drawn by themselves, by the dates on which they change.
-fn groups(history: &History) -> Vec<Group> {
+fn groups(series: &[&Series]) -> Vec<Group> {
     let mut groups: BTreeMap<(bool, Vec<Date>), Group> = BTreeMap::new();
-    for (at, series) in history.series.iter().enumerate() {
+    for (at, series) in series.iter().enumerate() {
         let days: Vec<usize> = match series.pace {
             Pace::Daily => continue,
             Pace::Sparse => (0..series.days.len()).collect(),

@@ -3,6 +3,7 @@
 use super::{Calibrated, Calibration, Level, Null, Settings};
 use crate::table::{self, Align, Row, short};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// A table for a terminal.
@@ -39,7 +40,25 @@ pub fn page(calibration: &Calibration, settings: &Settings) -> String {
         let _ = writeln!(text, "{line}");
     }
     let _ = write!(text, "\n{}", legend(settings, has_blocks));
+    for (why, rules) in without_level(calibration) {
+        let line = format!("n/a, {why}: {}.", rules.join(", "));
+        for line in table::wrapped(&line, "") {
+            let _ = writeln!(text, "{line}");
+        }
+    }
     text
+}
+
+/// The rules that have no threshold for a budget, by the reason.
+fn without_level(calibration: &Calibration) -> BTreeMap<&'static str, Vec<&str>> {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for rule in &calibration.rules {
+        if let Err(reason) = rule.level {
+            let rules = reasons.entry(reason.why()).or_default();
+            rules.push(&rule.rule);
+        }
+    }
+    reasons
 }
 
 /// The column of independent days.
@@ -76,24 +95,18 @@ fn row(rule: &Calibrated, alone: bool) -> Row {
         ),
         Err(_) => (none(), "n/a".to_owned()),
     };
-    let below = rule.level.err();
-    Row {
-        cells: vec![
-            name,
-            format!("{:.1}", rule.years),
-            rule.per_year.map_or_else(none, rate),
-            chance,
-            range,
-            rule.per_year_independent.map_or_else(none, rate),
-            now,
-            wanted,
-            rule.unit.clone(),
-        ],
-        below: below
-            .map(|reason| format!("no threshold for a budget: {}", reason.why()))
-            .into_iter()
-            .collect(),
-    }
+    vec![
+        name,
+        format!("{:.1}", rule.years),
+        rule.per_year.map_or_else(none, rate),
+        chance,
+        range,
+        rule.per_year_independent.map_or_else(none, rate),
+        now,
+        wanted,
+        rule.unit.clone(),
+    ]
+    .into()
 }
 
 /// A rate to two decimals.

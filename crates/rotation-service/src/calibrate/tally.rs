@@ -82,7 +82,8 @@ impl Tally {
 /// Counts what a run says.
 pub(super) struct Counter<'a> {
     plans: &'a [Arc<UniversePlan>],
-    tallies: Vec<Vec<Tally>>,
+    /// By universe and rule.
+    pub(super) tallies: Vec<Vec<Tally>>,
     keep: bool,
     pub(super) faults: Vec<String>,
 }
@@ -100,11 +101,6 @@ impl<'a> Counter<'a> {
             keep,
             faults: Vec::new(),
         }
-    }
-
-    /// The rules in the order of universes and their plans.
-    pub(super) fn tallies(self) -> Vec<Tally> {
-        self.tallies.into_iter().flatten().collect()
     }
 }
 

@@ -42,7 +42,7 @@ fn settings() -> Settings {
 
 fn run(settings: &Settings) -> Calibration {
     let config = Config::parse(CONFIG, "test.toml").unwrap();
-    calibrate(&config, folder().path(), (None, None), settings, &|| {}).unwrap()
+    calibrate(&config, folder().path(), (None, None), settings, &|_, _| {}).unwrap()
 }
 
 fn of<'a>(calibration: &'a Calibration, rule: &str) -> &'a Calibrated {
@@ -94,6 +94,36 @@ fn neither_threads_nor_repetition_change_a_figure_and_a_seed_does() {
 }
 
 #[test]
+fn the_figures_of_a_rule_do_not_depend_on_the_others() {
+    let with = |rules: &str| {
+        let text = format!("[universe.us.series]\nA = {{}}\nB = {{}}\nC = {{}}\n{rules}");
+        let config = Config::parse(&text, "test.toml").unwrap();
+        let folder = folder();
+        // C begins late, and so would leave only the days since to draw from.
+        let rows = std::fs::read_to_string(folder.path().join("A.csv")).unwrap();
+        let (head, late) = rows.split_at("date,close\n".len());
+        let late = &late[late.find("\n2018-").unwrap() + 1..];
+        std::fs::write(folder.path().join("C.csv"), format!("{head}{late}")).unwrap();
+        let found = calibrate(
+            &config,
+            folder.path(),
+            (None, None),
+            &settings(),
+            &|_, _| {},
+        );
+        let mut document = document(&found.unwrap(), &settings());
+        let rules = document["rules"].as_array_mut().unwrap();
+        rules.retain(|rule| rule["rule"] == "streak");
+        rules.pop().unwrap()
+    };
+    let streak =
+        "[universe.us.rules.streak]\nkind = \"relative_streak\"\nleader = \"A\"\nlaggard = \"B\"\n";
+    let other =
+        "[universe.us.rules.late]\nkind = \"relative_streak\"\nleader = \"C\"\nlaggard = \"B\"\n";
+    assert_eq!(with(streak), with(&format!("{other}{streak}")));
+}
+
+#[test]
 fn every_history_is_told_when_done() {
     let config = Config::parse(CONFIG, "test.toml").unwrap();
     for block in [1.0, 20.0] {
@@ -101,11 +131,15 @@ fn every_history_is_told_when_done() {
             block,
             ..settings()
         };
-        let done = AtomicUsize::new(0);
-        let tell = || _ = done.fetch_add(1, Ordering::Relaxed);
+        let told = Mutex::new(Vec::new());
+        let tell = |done, total| told.lock().unwrap().push((done, total));
         calibrate(&config, folder().path(), (None, None), &settings, &tell).unwrap();
-        assert_eq!(done.into_inner(), settings.runs(), "blocks of {block}");
-        assert_eq!(settings.runs(), if block > 1.0 { 13 } else { 7 });
+        let mut told = told.into_inner().unwrap();
+        told.sort_unstable();
+        // Two groups of rules have data: those over A and B, and those over A.
+        let total = if block > 1.0 { 2 * 2 * 6 } else { 2 * 6 };
+        let expected: Vec<(usize, usize)> = (0..=total).map(|done| (done, total)).collect();
+        assert_eq!(told, expected, "blocks of {block}");
     }
 }
 
@@ -138,7 +172,7 @@ fn the_table_keeps_within_a_terminal() {
         text.lines().all(|line| line.chars().count() <= 120),
         "{text}"
     );
-    assert!(text.contains("n/a") && text.contains("no threshold for a budget: it opened nothing"));
+    assert!(text.contains(" n/a  percent\n") && text.contains("n/a, it opened nothing"));
     let single = page(
         &calibration,
         &Settings {

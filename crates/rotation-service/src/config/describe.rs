@@ -90,6 +90,9 @@ fn series_row(universe: &UniversePlan, series: &SeriesPlan) -> Vec<String> {
         Adjustment::Split => source.push_str(", splits left in"),
         Adjustment::Total => source.push_str(", dividends reinvested"),
     }
+    if series.ohlc {
+        source.push_str(", daily files with open, high, low and volume");
+    }
     if series.publication_lag > 0 {
         source.push_str(&format!(
             ", known {} later",

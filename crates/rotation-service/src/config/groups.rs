@@ -20,8 +20,8 @@ pub(crate) struct GroupSpec {
     /// Instead: a CSV file, beside the configuration, with a member a row: columns `symbol` (or `ticker`), and `from`
     /// and `to` (or `start_date` and `end_date`), which may be empty or absent.
     pub(super) file: Option<String>,
-    /// What its members are where `series` does not name them, as an entry of `series`. Without it each member has to be
-    /// a series.
+    /// What its members are where `series` does not name them, as an entry of `series`. Without it each member has to
+    /// be a series.
     pub(super) series: Option<SeriesSpec>,
 }
 

@@ -249,6 +249,7 @@ fn leave_out(spec: &mut UniverseSpec, key: &str) -> bool {
         let changes = series.calendar.is_some()
             || series.publication_lag.is_some()
             || series.adjustment.is_some()
+            || series.ohlc.is_some()
             || series.ratio.is_some()
             || series.spread.is_some()
             || series.basket.is_some();

@@ -7,7 +7,7 @@ use super::fields::Fields;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Format {
     /// A row a day of one series.
-    Daily { close: Column },
+    Daily { close: Column, quotes: Quotes },
     /// A row a day, a column a series.
     Panel { names: Vec<Box<str>> },
     /// A row a bar of one series: open, high, low, close.
@@ -20,6 +20,15 @@ pub(super) enum Format {
     },
     /// An input record a line; there is no header.
     Ndjson,
+}
+
+/// Columns of one series beside its close, as far as the file has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Quotes {
+    pub(super) open: Option<Column>,
+    pub(super) high: Option<Column>,
+    pub(super) low: Option<Column>,
+    pub(super) volume: Option<Column>,
 }
 
 /// A column's place, with its name as the file writes it.
@@ -92,7 +101,13 @@ impl Header {
 
     fn daily(mut self, unknown: impl Fn() -> Fault) -> Result<Format, Fault> {
         if let Some(close) = self.find("close") {
-            return Ok(Format::Daily { close });
+            let quotes = Quotes {
+                open: self.find("open"),
+                high: self.find("high"),
+                low: self.find("low"),
+                volume: self.find("volume").or_else(|| self.find("vol")),
+            };
+            return Ok(Format::Daily { close, quotes });
         }
         let quotes = self
             .lower
@@ -107,6 +122,7 @@ impl Header {
                     at: 1,
                     name: self.names.swap_remove(1),
                 },
+                quotes: Quotes::default(),
             }),
             3.. => {
                 self.names.remove(0);

@@ -21,6 +21,9 @@ pub struct OpenOptions {
     pub aliases: BTreeMap<String, String>,
     /// The columns of panels that are read, by their names in the file; none: all.
     pub columns: Option<BTreeSet<String>>,
+    /// Symbols whose daily rows become ticks of open, high, low and close, with their volume; those of others are the
+    /// close alone.
+    pub ohlc: BTreeSet<String>,
     /// The first date read; of a moment, the date in the time zone of the symbol's calendar.
     pub from: Option<Date>,
     /// The last date read.
@@ -36,6 +39,7 @@ impl Default for OpenOptions {
             calendar: Calendar::Xnys,
             aliases: BTreeMap::new(),
             columns: None,
+            ohlc: BTreeSet::new(),
             from: None,
             to: None,
             bar_nanos: None,

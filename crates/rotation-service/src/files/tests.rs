@@ -121,6 +121,55 @@ fn daily_rows_are_official_ticks_at_the_session_close() {
 }
 
 #[test]
+fn whole_rows_are_ticks_in_order_with_the_volume_at_the_close() {
+    let whole = OpenOptions {
+        ohlc: ["SPY".to_owned()].into(),
+        ..OpenOptions::default()
+    };
+    // The second day closes at 13:00 in New York.
+    let rows = "Date,Open,High,Low,Close,Volume\n\
+                2025-11-26,677.5,681.4,676.8,679.68,75000000\n2025-11-28,680,683.5,679.9,683.39,49212000\n";
+    check_with(
+        &whole,
+        "SPY.csv",
+        rows,
+        "SPY 2025-11-26T14:30:00Z 677.5\nSPY 2025-11-26T16:40:00Z 681.4\n\
+         SPY 2025-11-26T18:50:00Z 676.8\nSPY 2025-11-26T21:00:00Z 679.68 x75000000 official\n\
+         SPY 2025-11-28T14:30:00Z 680\nSPY 2025-11-28T15:40:00Z 683.5\n\
+         SPY 2025-11-28T16:50:00Z 679.9\nSPY 2025-11-28T18:00:00Z 683.39 x49212000 official\n",
+    );
+    // Another series of the same options keeps its close alone.
+    check_with(
+        &whole,
+        "IWM.csv",
+        rows,
+        "IWM 2025-11-26T21:00:00Z 679.68 official\nIWM 2025-11-28T18:00:00Z 683.39 official\n",
+    );
+    // What a row lacks is left out, and a file without volume has none.
+    check_with(
+        &whole,
+        "SPY.csv",
+        "date,open,high,low,close\n2025-11-26,,681.4,,679.68\n2025-11-28,680,683.5,679.9,\n",
+        "SPY 2025-11-26T16:40:00Z 681.4\nSPY 2025-11-26T21:00:00Z 679.68 official\n\
+         ~ 1 row without a value, the first in line 3: 2025-11-28\n",
+    );
+    // A cell that is no number takes its whole row with it.
+    check_with(
+        &whole,
+        "SPY.csv",
+        "date,open,high,low,close,volume\n2025-11-25,1,1,1,1,-5\n2025-11-26,677.5,x,676.8,679.68,1\n",
+        "! SPY.csv:2: column \"volume\": expected a volume of 0 or more, found \"-5\"\n\
+         ! SPY.csv:3: column \"high\": expected a number, found \"x\"\n",
+    );
+    check_with(
+        &whole,
+        "SPY.csv",
+        "date,close\n2025-11-26,679.68\n",
+        "! SPY.csv: header has no column \"open\", which series with ohlc = true need\n",
+    );
+}
+
+#[test]
 fn values_that_are_missing_are_counted() {
     check(
         "DGS10.csv",

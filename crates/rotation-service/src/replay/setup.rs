@@ -129,7 +129,15 @@ fn open_options(
         to: args.to,
         bar_nanos: args.bar_length,
         columns: None,
+        ohlc: whole_rows(universes),
     })
+}
+
+/// The series whose daily rows are read as a whole, in any universe.
+fn whole_rows(universes: &[Arc<UniversePlan>]) -> BTreeSet<String> {
+    let series = universes.iter().flat_map(|plan| &plan.series);
+    let whole = series.filter(|series| series.ohlc);
+    whole.map(|series| series.symbol.clone()).collect()
 }
 
 /// The widest windows of any universe, and every calendar that a universe or a flag names.

@@ -19,9 +19,9 @@ const MARGIN_RIGHT: i32 = 14;
 const TITLE_HEIGHT: i32 = 26;
 const DATES_HEIGHT: i32 = 24;
 
-const GRID: RGBColor = RGBColor(0xE7, 0xEA, 0xEE);
-const AXIS: RGBColor = RGBColor(0xB4, 0xBC, 0xC8);
-const LABEL: RGBColor = RGBColor(0x5B, 0x65, 0x75);
+pub(super) const GRID: RGBColor = RGBColor(0xE7, 0xEA, 0xEE);
+pub(super) const AXIS: RGBColor = RGBColor(0xB4, 0xBC, 0xC8);
+pub(super) const LABEL: RGBColor = RGBColor(0x5B, 0x65, 0x75);
 const LINES: [RGBColor; 2] = [RGBColor(0x1D, 0x4E, 0x89), RGBColor(0xB8, 0x5C, 0x14)];
 
 /// A place to draw on.

@@ -1,5 +1,6 @@
 //! One row of the table of episodes: what happened, with the events, the evidence and a chart of its days.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -16,10 +17,49 @@ const HEIGHT: i32 = 200;
 /// Days shown before and after an episode, besides as many as it lasts.
 const DAYS_AROUND: i32 = 21;
 
+/// Which episodes are parts of which.
+pub(super) struct Family<'a> {
+    by_id: BTreeMap<&'a str, &'a EpisodeRow>,
+    parts: BTreeMap<&'a str, Vec<&'a EpisodeRow>>,
+}
+
+impl<'a> Family<'a> {
+    pub(super) fn new(episodes: &'a [EpisodeRow]) -> Self {
+        let by_id = episodes.iter().map(|row| (row.id.as_str(), row)).collect();
+        let mut parts: BTreeMap<&str, Vec<&EpisodeRow>> = BTreeMap::new();
+        for row in episodes {
+            if let Some(parent) = &row.parent {
+                parts.entry(parent).or_default().push(row);
+            }
+        }
+        for parts in parts.values_mut() {
+            parts.sort_by_key(|row| (row.opened, &row.rule));
+        }
+        Family { by_id, parts }
+    }
+
+    /// Links from an episode to the one that it is a part of, and to its own parts.
+    fn links(&self, html: &mut String, episode: &EpisodeRow) {
+        let link = |row: &EpisodeRow| {
+            let (anchor, rule) = (anchor(&row.id), Escaped(&row.rule));
+            format!("<a href=\"#{anchor}\">{rule}, {}</a>", row.opened)
+        };
+        let parent = episode.parent.as_deref();
+        if let Some(whole) = parent.and_then(|parent| self.by_id.get(parent)) {
+            let _ = write!(html, "<small>part of {}</small>", link(whole));
+        }
+        if let Some(parts) = self.parts.get(episode.id.as_str()) {
+            let links: Vec<String> = parts.iter().map(|row| link(row)).collect();
+            let _ = write!(html, "<small>parts: {}</small>", links.join("; "));
+        }
+    }
+}
+
 /// Writes the row; the chart is left out where it is not wanted or no series is concerned.
 pub(super) fn row(
     html: &mut String,
     episode: &EpisodeRow,
+    family: &Family<'_>,
     lines: &[Line<'_>],
     (last, with_chart): (i32, bool),
 ) -> Result<(), ReportError> {
@@ -30,23 +70,36 @@ pub(super) fn row(
         opened,
         severity,
         headline,
+        measured,
+        ended,
+        reverses,
         ..
     } = episode;
+    let anchor = anchor(id);
     let closed = episode
         .closed
         .map_or("open".to_owned(), |closed| closed.to_string());
     let days = episode.closed.map_or(last, day) - day(*opened);
     let severity = severity.name();
-    let _ = writeln!(
+    let _ = write!(
         html,
-        "<tr id=\"{}\"><td class=\"date\"><time>{opened}</time></td><td class=\"date\">{closed}<small>{days} days</small></td>\
+        "<tr id=\"{anchor}\"><td class=\"date\"><a class=\"self\" href=\"#{anchor}\"><time>{opened}</time></a></td>\
+         <td class=\"date\">{closed}<small>{days} days</small></td>\
          <td>{}<small>{}</small></td><td><span class=\"badge {severity}\">{severity}</span></td>\
-         <td class=\"headline\">{}<details><summary>events and evidence</summary>",
-        anchor(id),
+         <td class=\"headline\">{}<small>{}",
         Escaped(rule),
         Escaped(subject),
         Escaped(headline),
+        Escaped(measured),
     );
+    let _ = match ended {
+        Some(reason) => write!(html, "; ended: {}", Escaped(words(reason))),
+        None if reverses.is_empty() => Ok(()),
+        None => write!(html, "; would end with {}", Escaped(reverses)),
+    };
+    html.push_str("</small>");
+    family.links(html, episode);
+    html.push_str("<details><summary>events and evidence</summary>\n");
     if with_chart {
         html.push_str(&close_up(episode, lines, last)?);
     }

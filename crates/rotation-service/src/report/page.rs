@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use jiff::ToSpan;
 
+use super::episode::Family;
 use super::scale::{Days, day};
 use super::text::{Escaped, anchor, number};
 use super::timeline::{self, Line, lanes};
-use super::{EpisodeRow, ReportError, ReportInput, Severity, episode};
+use super::{EpisodeRow, ReportError, ReportInput, Severity, bands, episode, panels, quadrants};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
@@ -25,18 +26,20 @@ pub(super) fn render(input: &ReportInput) -> Result<String, ReportError> {
     let days = Days::new(input.from, input.to);
     let mut html = String::new();
     head(&mut html, input);
-    figure(
-        &mut html,
-        "The whole range",
-        &timeline::draw(input, &lines, days)?,
-    );
+    let mut ranges = vec![("The whole range", days)];
     if days.len() > DAYS_FOR_LAST_YEAR {
         let year = Days::new(input.to.saturating_sub(1.year()), input.to);
-        figure(
-            &mut html,
-            "The last year",
-            &timeline::draw(input, &lines, year)?,
-        );
+        ranges.push(("The last year", year));
+    }
+    for (heading, days) in &ranges {
+        let svg = timeline::draw(input, &lines, *days)?;
+        figure(&mut html, input, heading, &svg);
+    }
+    if let Some(picture) = &input.quadrants {
+        html.push_str(&quadrants::section(picture)?);
+    }
+    if !input.panels.is_empty() {
+        panels::section(&mut html, input, &ranges)?;
     }
     rules(&mut html, input, &lines, days);
     episodes(&mut html, input, &lines)?;
@@ -73,7 +76,7 @@ fn head(html: &mut String, input: &ReportInput) {
     html.push_str("</header>\n");
 }
 
-fn figure(html: &mut String, heading: &str, svg: &str) {
+fn figure(html: &mut String, input: &ReportInput, heading: &str, svg: &str) {
     let _ = write!(
         html,
         "<section>\n<h2>{heading}</h2>\n<figure class=\"timeline\">\n{svg}<figcaption>"
@@ -82,6 +85,7 @@ fn figure(html: &mut String, heading: &str, svg: &str) {
         let name = severity.name();
         let _ = write!(html, "<span class=\"key {name}\"><i></i>{name}</span>");
     }
+    bands::legend(html, &input.bands);
     html.push_str(
         "<span class=\"hint\">A bar is an episode, the taller the more severe; its days are shaded in the charts \
          (info: only where they can be told apart). Follow a bar to its evidence.</span></figcaption>\n</figure>\n</section>\n",
@@ -152,8 +156,9 @@ fn episodes(html: &mut String, input: &ReportInput, lines: &[Line<'_>]) -> Resul
     let mut newest: Vec<&EpisodeRow> = input.episodes.iter().collect();
     newest.sort_by(|a, b| (b.opened, &b.rule, &b.id).cmp(&(a.opened, &a.rule, &a.id)));
     let last = day(input.to);
+    let family = Family::new(&input.episodes);
     for (at, row) in newest.into_iter().enumerate() {
-        episode::row(html, row, lines, (last, at < CLOSE_UPS_MAX))?;
+        episode::row(html, row, &family, lines, (last, at < CLOSE_UPS_MAX))?;
     }
     html.push_str("</tbody></table></div>\n</section>\n");
     Ok(())

@@ -36,6 +36,10 @@ fn episode(at: i32, rule: &str, subject: &str, closed: bool, severity: Severity)
         closed: closed.then_some(ended),
         severity,
         headline: format!("{subject} did what {rule} waits for"),
+        measured: "peak 9, opened against 5 sessions".to_owned(),
+        ended: closed.then(|| "broken_run".to_owned()),
+        reverses: "a session that is lost".to_owned(),
+        parent: None,
         transitions: vec![event(opened, "opened"), event(ended, "resolved")],
         evidence: json!({ "length": 5, "longest_since": { "end": "2008-06-06", "length": 13 }, "return": 0.0776 }),
     }
@@ -50,6 +54,9 @@ fn input(sessions: i32, episodes: Vec<EpisodeRow>) -> ReportInput {
             series("RUT", sessions, |at| 100.0 + f64::from(at)),
             series("GSPC", sessions, |at| 300.0 + f64::from(at * 7_919 % 101)),
         ],
+        bands: Vec::new(),
+        quadrants: None,
+        panels: Vec::new(),
         episodes,
         summary: vec![("episodes".to_owned(), "some".to_owned())],
     }
@@ -164,6 +171,23 @@ fn text_stays_text() {
     row.headline = HOSTILE.to_owned();
     row.transitions[0].state = HOSTILE.to_owned();
     row.transitions[0].headline = HOSTILE.to_owned();
+    row.measured = HOSTILE.to_owned();
+    row.ended = Some(HOSTILE.to_owned());
+    row.reverses = HOSTILE.to_owned();
+    hostile.bands = vec![band(0, 29, HOSTILE)];
+    hostile.series[1].unit.clear();
+    hostile.quadrants = Some(Quadrants {
+        rule: HOSTILE.to_owned(),
+        members: vec![member(HOSTILE, &[(101.0, 99.0)])],
+    });
+    hostile.panels = vec![Panel {
+        rule: HOSTILE.to_owned(),
+        subject: HOSTILE.to_owned(),
+        unit: HOSTILE.to_owned(),
+        points: hostile.series[0].points.clone(),
+        threshold: Vec::new(),
+    }];
+    let row = &mut hostile.episodes[0];
     row.evidence = json!({ HOSTILE: [HOSTILE, { HOSTILE: null }] });
     let page = render(&hostile).unwrap();
     assert_balanced(&page);
@@ -173,6 +197,157 @@ fn text_stays_text() {
     assert!(page.contains(
         "&lt;/script&gt;&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;&amp;amp;"
     ));
+}
+
+fn band(from: i32, to: i32, label: &str) -> Band {
+    let at = |day: i32| date(1990, 1, 1).saturating_add(day.days());
+    Band {
+        from: at(from),
+        to: at(to),
+        label: label.to_owned(),
+    }
+}
+
+#[test]
+fn states_are_bands_over_the_charts_of_prices_alone() {
+    let mut page = input(1_000, Vec::new());
+    page.series.push(series("IWM", 1_000, |_| 5.0));
+    // GSPC is in percent; the prices are RUT, which tells each band, and IWM.
+    page.series[0].unit.clear();
+    page.series[2].unit.clear();
+    page.bands = vec![
+        band(100, 400, "large_cap_led"),
+        band(400, 402, "broadening"),
+        band(402, 700, "small_cap_led"),
+        band(980, 999, "large_cap_led"),
+        band(999, 999, "unheard_of"),
+    ];
+    let page = check(&page);
+    // The whole range shows all five, the last year those that touch it.
+    assert_eq!(page.matches("<rect class=\"band ").count(), 5 + 3);
+    assert_eq!(page.matches("<title>small cap led\n").count(), 2);
+    assert_eq!(
+        page.matches("<text class=\"band\"").count(),
+        2 + 1,
+        "names that fit"
+    );
+    // In the other chart one shape a state.
+    assert_eq!(page.matches("<path class=\"band ").count(), 4 + 3);
+    let legend = "<span class=\"state broadening\"><i></i>broadening</span>";
+    assert_eq!(page.matches(legend).count(), 2);
+    assert!(page.contains("<span class=\"state other\"><i></i>unheard of</span>"));
+    assert!(!check(&input(100, Vec::new())).contains("class=\"band"));
+}
+
+fn member(name: &str, places: &[(f64, f64)]) -> Member {
+    let place = |(at, place): (i32, &(f64, f64))| {
+        (
+            date(1990, 1, 1).saturating_add((7 * at).days()),
+            place.0,
+            place.1,
+        )
+    };
+    Member {
+        name: name.to_owned(),
+        tail: (0..).zip(places).map(place).collect(),
+    }
+}
+
+#[test]
+fn the_rotation_picture_puts_each_member_into_its_quadrant() {
+    let mut page = input(100, Vec::new());
+    page.quadrants = Some(Quadrants {
+        rule: "sectors".to_owned(),
+        members: vec![
+            member("KRE", &[(98.5, 99.0), (99.0, 101.0), (101.0, 101.5)]),
+            member("XLK", &[(102.0, 99.5)]),
+            member("XLV", &[(99.0, 98.5)]),
+            // The same place: the names stand apart.
+            member("XLF", &[(99.0, 98.5)]),
+            member("XLI", &[(98.8, 100.2), (f64::NAN, 100.0)]),
+            member("GONE", &[]),
+        ],
+    });
+    let page = check(&page);
+    for (quadrant, count) in [
+        ("leading", 1),
+        ("weakening", 1),
+        ("lagging", 2),
+        ("improving", 1),
+    ] {
+        assert_eq!(
+            page.matches(&format!("<g class=\"{quadrant}\">")).count(),
+            count,
+            "{quadrant}"
+        );
+        assert_eq!(
+            page.matches(&format!("class=\"field {quadrant}\"")).count(),
+            1
+        );
+    }
+    assert!(page.contains("<title>KRE 1990-01-15: ratio 101.00, momentum 101.50</title>"));
+    assert_eq!(page.matches("class=\"tail\"").count(), 5);
+    let names: BTreeSet<_> = values_of(&page, "<text class=\"member\" x=\"").collect();
+    let heights: BTreeSet<_> = page
+        .split("<text class=\"member\"")
+        .skip(1)
+        .filter_map(|rest| values_of(rest, "y=\"").next())
+        .collect();
+    assert_eq!((names.len(), heights.len()), (4, 5), "{heights:?}");
+}
+
+#[test]
+fn readings_stand_against_their_thresholds() {
+    let mut page = input(
+        1_000,
+        vec![episode(400, "breadth", "SP500", true, Severity::Warning)],
+    );
+    let of = |value: fn(i32) -> f64| series("", 1_000, value).points;
+    page.panels = vec![
+        Panel {
+            rule: "breadth".to_owned(),
+            subject: "SP500".to_owned(),
+            unit: "percent".to_owned(),
+            points: of(|at| 50.0 + f64::from(at % 40)),
+            threshold: of(|_| 61.5),
+        },
+        Panel {
+            rule: "empty".to_owned(),
+            subject: "X".to_owned(),
+            unit: "percent".to_owned(),
+            points: vec![(date(1990, 1, 5), f64::NAN)],
+            threshold: Vec::new(),
+        },
+    ];
+    let page = check(&page);
+    assert_eq!(page.matches("<h2>Readings</h2>").count(), 1);
+    assert_eq!(page.matches("Readings against their thresholds").count(), 2);
+    // The second line of a chart is the threshold.
+    assert_eq!(page.matches("stroke=\"#B85C14\" stroke-width").count(), 2);
+    assert!(page.contains(">breadth<tspan class=\"about\" dx=\"32\">SP500, percent</tspan>"));
+    assert!(page.contains(">89</text>"), "the last reading");
+}
+
+#[test]
+fn parts_and_wholes_link_to_one_another() {
+    let mut part = episode(5, "streak", "RUT/GSPC", true, Severity::Info);
+    let whole = episode(3, "rotation", "us", false, Severity::Warning);
+    part.parent = Some(whole.id.clone());
+    let mut orphan = episode(7, "streak", "RUT/GSPC", false, Severity::Info);
+    orphan.parent = Some("us/gone".to_owned());
+    let (link_whole, link_part) = (text::anchor(&whole.id), text::anchor(&part.id));
+    let page = check(&input(30, vec![part, whole, orphan]));
+    assert!(page.contains(&format!(
+        "part of <a href=\"#{link_whole}\">rotation, 1990-01-04</a>"
+    )));
+    assert!(page.contains(&format!(
+        "parts: <a href=\"#{link_part}\">streak, 1990-01-06</a>"
+    )));
+    assert_eq!(page.matches("part of ").count(), 1);
+    // Every row links to itself, says what it measured, and how it ended or would.
+    assert_eq!(page.matches("<a class=\"self\" href=\"#").count(), 3);
+    assert!(page.contains("peak 9, opened against 5 sessions; ended: broken run</small>"));
+    assert!(page.contains("5 sessions; would end with a session that is lost</small>"));
 }
 
 #[test]

@@ -8,11 +8,11 @@ use serde_json::json;
 use super::chart::{self, Area, Chart, LABELS_WIDTH, Plot, SCALE, Shade, units};
 use super::scale::{Days, Point, day, thin};
 use super::text::{Escaped, anchor, number, script_json};
-use super::{EpisodeRow, ReportError, ReportInput, SeriesLine, Severity};
+use super::{EpisodeRow, ReportError, ReportInput, SeriesLine, Severity, bands};
 
-const WIDTH: i32 = 1160;
-const CHART_HEIGHT: i32 = 158;
-const DATES_HEIGHT: i32 = 18;
+pub(super) const WIDTH: i32 = 1160;
+pub(super) const CHART_HEIGHT: i32 = 158;
+pub(super) const DATES_HEIGHT: i32 = 18;
 const LANE_HEIGHT: i32 = 44;
 const BAR_WIDTH_MIN: f64 = 3.0;
 
@@ -35,6 +35,11 @@ impl<'a> Line<'a> {
             .filter(|point| point.1.is_finite())
             .collect();
         Self { series, points }
+    }
+
+    /// Whether its values are prices, or levels of an index.
+    fn is_price(&self) -> bool {
+        self.series.unit.is_empty()
     }
 
     /// Whether an episode is about this series.
@@ -78,8 +83,12 @@ pub(super) fn draw(
     drop(area);
     let end = svg.rfind("</svg>").unwrap_or(svg.len());
     svg.truncate(end);
+    let mut is_first = true;
     for (line, plot) in lines.iter().zip(&plots) {
         title(&mut svg, line, plot);
+        if line.is_price() {
+            bands::strip(&mut svg, &input.bands, plot, std::mem::take(&mut is_first));
+        }
     }
     let plot = plots.into_iter().next().unwrap_or_else(|| bare(days));
     for (at, (rule, episodes)) in lanes.iter().enumerate() {
@@ -124,13 +133,19 @@ fn charts(
     Ok(plots)
 }
 
-/// The days of the episodes about a series. Where they are too many to tell apart, those of mere information are left
-/// out.
 fn shades(input: &ReportInput, line: &Line<'_>, days: Days) -> Vec<Shade> {
+    shades_of(input, days, |episode| line.concerns(episode))
+}
+
+/// The days of some episodes. Where they are too many to tell apart, those of mere information are left out.
+pub(super) fn shades_of(
+    input: &ReportInput,
+    days: Days,
+    is_meant: impl Fn(&EpisodeRow) -> bool,
+) -> Vec<Shade> {
     const SHADES_MAX: usize = 40;
-    let shown = |episode: &&EpisodeRow| {
-        line.concerns(episode) && days.meets(episode.opened, episode.closed)
-    };
+    let shown =
+        |episode: &&EpisodeRow| is_meant(episode) && days.meets(episode.opened, episode.closed);
     let least = if input.episodes.iter().filter(shown).count() > SHADES_MAX {
         Severity::Warning
     } else {

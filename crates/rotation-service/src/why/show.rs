@@ -1,6 +1,6 @@
 //! How a person and a program read where rules stand.
 
-use super::{Missing, Standing, Standings, days_between};
+use super::{Missing, Standing, Standings, day, days_between};
 use crate::table::{self, Align, Row, short};
 use serde_json::{Value, json};
 
@@ -68,7 +68,8 @@ fn row(standings: &Standings, standing: &Standing, one: bool) -> Row {
     }
     cells.push(episode(standing));
     if let Some((alert, _)) = standing.open.as_ref().and_then(|open| open.told.as_ref()) {
-        below.insert(0, alert.headline.clone());
+        let told = day(alert.session, alert.as_of);
+        below.insert(0, format!("{told}: {}", alert.headline));
     }
     Row { cells, below }
 }

@@ -175,8 +175,8 @@ impl Paths {
         pairs.map(|(now, then)| now * then).sum()
     }
 
-    /// The correlations with the windows that end at least `nearest` values ago, the latest first; those without a shape
-    /// are left out.
+    /// The correlations with the windows that end at least `nearest` values ago, the latest first; those without a
+    /// shape are left out.
     fn correlations(&self, nearest: usize) -> impl Iterator<Item = Match> {
         let newest = self.shapes.last().map_or(0.0, |shape| shape.norm);
         let skipped = nearest.saturating_sub(self.length);
@@ -213,8 +213,8 @@ impl Paths {
         (squares * count(self.length)).sqrt()
     }
 
-    /// The best windows that end at least `nearest` values ago, at most so many, none overlapping a better one; of equal
-    /// ones the latest.
+    /// The best windows that end at least `nearest` values ago, at most so many, none overlapping a better one; of
+    /// equal ones the latest.
     pub(super) fn matches(&self, nearest: usize, most: usize) -> Vec<Match> {
         let mut found: Vec<Match> = Vec::new();
         let all: Vec<Match> = self.correlations(nearest).collect();

@@ -32,7 +32,8 @@ pub struct Params {
     /// Changes in the long window. Default 252; above `short`, to 5,040.
     #[serde(default = "long_default")]
     pub long: u32,
-    /// Distance of the short correlation from the long one that opens an episode, inclusive. Default 0.5; above 0, to 2.
+    /// Distance of the short correlation from the long one that opens an episode, inclusive. Default 0.5; above 0, to
+    /// 2.
     #[serde(default = "open_change_default")]
     pub open_change: f64,
     /// Distance at which it ends, inclusive, on the episode's side. Default 0.2; 0 to below `open_change`, and below
@@ -42,8 +43,8 @@ pub struct Params {
     /// Whether a change of sign opens or escalates an episode. Default true.
     #[serde(default = "flips_default")]
     pub flips: bool,
-    /// What both correlations need, in absolute value and with opposite signs, for a change of sign. Default 0.2; above 0,
-    /// to 1.
+    /// What both correlations need, in absolute value and with opposite signs, for a change of sign. Default 0.2; above
+    /// 0, to 1.
     #[serde(default = "flip_at_default")]
     pub flip_at: f64,
     /// Which way the short correlation has to go: "both", "up" or "down". Default "both".

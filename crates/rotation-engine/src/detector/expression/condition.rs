@@ -129,8 +129,8 @@ impl Condition {
         }
     }
 
-    /// Resolves every part by itself, inner ones first. The parts of a comprehension stand on names of its own, so it is
-    /// tried as a whole.
+    /// Resolves every part by itself, inner ones first. The parts of a comprehension stand on names of its own, so it
+    /// is tried as a whole.
     fn walk(&self, part: &IdedExpr, context: &Context<'_, '_>) -> Result<(), (Place, String)> {
         match &part.expr {
             Expr::Call(call) => {

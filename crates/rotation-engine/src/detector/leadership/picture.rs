@@ -13,9 +13,9 @@ const LINE: f64 = 1e-9;
 
 /// Ratio and momentum of many members over their own weekly closes.
 ///
-/// The tables have a column a member. It moves on only in weeks in which the member has a close: it is at the row of the
-/// member's own count. A week is added at once for all, and means and deviations are taken from whole columns: a few
-/// dozen values once a week, so that nothing can drift.
+/// The tables have a column a member. It moves on only in weeks in which the member has a close: it is at the row of
+/// the member's own count. A week is added at once for all, and means and deviations are taken from whole columns: a
+/// few dozen values once a week, so that nothing can drift.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Picture {
     weeks: u32,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::alert::round;
-use crate::detector::Kind;
 use crate::detector::conformance::{Bench, Dice, session_bucket};
+use crate::detector::{Kind, Unit};
 use crate::section::Point;
 use jiff::Span;
 use jiff::civil::date;

@@ -5,8 +5,8 @@ use crate::detector::{ParamError, Params as Law, Unit};
 use crate::window::Regression;
 use serde::{Deserialize, Serialize};
 
-/// Parameters of `rate_sensitivity`: the slope of the leader's return minus the laggard's on the change of a yield, over a
-/// rolling window, with changes of its sign.
+/// Parameters of `rate_sensitivity`: the slope of the leader's return minus the laggard's on the change of a yield,
+/// over a rolling window, with changes of its sign.
 ///
 /// An observation is a session that has all three series; its returns and its change of the yield span the sessions
 /// that lack one. Returns are simple and in basis points, as the changes of the yield are.
@@ -33,7 +33,8 @@ pub struct Params {
     /// What |t| has to be, inclusive, for a sign to count. Default 2; above 0, to 20.
     #[serde(default = "t_open_default")]
     pub t_open: f64,
-    /// The t toward the sign below which an episode ends. Default 0: when the slope has lost the sign; 0 to below `t_open`.
+    /// The t toward the sign below which an episode ends. Default 0: when the slope has lost the sign; 0 to below
+    /// `t_open`.
     #[serde(default)]
     pub t_end: f64,
     /// Whether only a sign that counts after the other one did opens an episode. Default true. False: any that counts

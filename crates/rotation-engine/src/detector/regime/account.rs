@@ -6,6 +6,19 @@ use crate::detector::{Account, Change, text};
 
 impl State {
     pub(super) fn tell(&self, params: &Params, change: &Change) -> Account {
+        Account {
+            evidence: self.evidence(params),
+            headline: self.headline(params, change),
+            reverses: self.reverses(params),
+            direction: match self.regime {
+                Regime::LargeCapLed => Some(Direction::Down),
+                Regime::Neutral => None,
+                _ => Some(Direction::Up),
+            },
+        }
+    }
+
+    fn evidence(&self, params: &Params) -> Evidence {
         let contributions = self.score.contributions(params);
         let list = contributions.iter().map(|one| {
             let voice = &params.inputs[one.input];
@@ -28,11 +41,9 @@ impl State {
             |all: Vec<&str>| -> Fact { all.into_iter().map(Fact::from).collect::<Vec<_>>().into() };
         let missing = self.score.missing(params);
         let missing = missing.iter().map(|at| params.inputs[*at].rule.as_str());
-        let dangers = self.dangers.iter().map(|at| params.dangers[*at].as_str());
-        let dangers: Vec<&str> = dangers.collect();
         let score = self.smoothed.get().unwrap_or(0.0);
         let raw: f64 = contributions.iter().map(|one| one.part).sum();
-        let evidence = Evidence::from([
+        Evidence::from([
             ("regime".to_owned(), self.regime.name().into()),
             ("previous".to_owned(), self.previous.name().into()),
             ("since".to_owned(), self.since.into()),
@@ -40,8 +51,17 @@ impl State {
             ("score_unsmoothed".to_owned(), round(raw, 4).into()),
             ("contributions".to_owned(), list.collect::<Vec<_>>().into()),
             ("missing".to_owned(), names(missing.collect())),
-            ("dangers".to_owned(), names(dangers.clone())),
-        ]);
+            ("dangers".to_owned(), names(self.open_dangers(params))),
+        ])
+    }
+
+    fn open_dangers<'a>(&self, params: &'a Params) -> Vec<&'a str> {
+        let dangers = self.dangers.iter();
+        dangers.map(|at| params.dangers[*at].as_str()).collect()
+    }
+
+    fn headline(&self, params: &Params, change: &Change) -> String {
+        let contributions = self.score.contributions(params);
         let largest: Vec<String> = contributions
             .iter()
             .take(3)
@@ -56,6 +76,7 @@ impl State {
         } else {
             format!("; {}", largest.join(", "))
         };
+        let dangers = self.open_dangers(params);
         let danger = if dangers.is_empty() || !self.regime.is_small() {
             String::new()
         } else {
@@ -67,21 +88,12 @@ impl State {
             }
             Change::Quiet | Change::Hold => format!(" since {}", self.since),
         };
-        Account {
-            evidence,
-            headline: format!(
-                "{}: {}{moved}, score {}{because}{danger}",
-                params.subject,
-                self.regime.name(),
-                signed(score)
-            ),
-            reverses: self.reverses(params),
-            direction: match self.regime {
-                Regime::LargeCapLed => Some(Direction::Down),
-                Regime::Neutral => None,
-                _ => Some(Direction::Up),
-            },
-        }
+        format!(
+            "{}: {}{moved}, score {}{because}{danger}",
+            params.subject,
+            self.regime.name(),
+            signed(self.smoothed.get().unwrap_or(0.0))
+        )
     }
 
     fn reverses(&self, params: &Params) -> String {

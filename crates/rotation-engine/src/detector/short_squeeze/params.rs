@@ -186,6 +186,10 @@ impl Law for Params {
         Ok(())
     }
 
+    fn minds_absent_inputs(&self) -> bool {
+        false
+    }
+
     fn rungs(&self) -> &'static [&'static str] {
         &[SQUEEZE]
     }

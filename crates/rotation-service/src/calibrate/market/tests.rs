@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::backtest::Request;
+use crate::calibrate::history::History;
 use crate::config::Config;
 use rotation_engine::calendar::Calendar;
 use rotation_engine::universe::ReadingDetail;
@@ -66,7 +67,7 @@ fn history() -> History {
         (
             "CPI",
             rows(Calendar::AlwaysOpen, 870, |at| {
-                (at % 30 == 0).then(|| 250.0 + (at / 30) as f64)
+                (at % 30 == 0).then_some(250.0 + (at / 30) as f64)
             }),
         ),
         ("LOW", rows(Calendar::AlwaysOpen, 870, step)),
@@ -157,7 +158,7 @@ fn paces_and_scales_are_told_apart() {
 #[test]
 fn dates_and_gaps_are_those_of_history_and_changes_come_from_it() {
     let history = history();
-    let market = Market::new(&history);
+    let market = Market::new(history.series.iter().collect());
     let made = market.make(&law(Null::Bootstrap, 20.0), 1, 0);
     assert!(made.is_sorted_by_key(|made| made.tick.time));
     for symbol in ["A", "B", "LATE", "Y", "CPI", "LOW", "HIGH"] {
@@ -187,7 +188,7 @@ fn dates_and_gaps_are_those_of_history_and_changes_come_from_it() {
 #[test]
 fn series_move_together_as_they_did() {
     let history = history();
-    let market = Market::new(&history);
+    let market = Market::new(history.series.iter().collect());
     for null in [Null::Bootstrap, Null::Fair] {
         let made = market.make(&law(null, 5.0), 2, 0);
         let of = |symbol| closes(&history, &made, symbol);
@@ -212,7 +213,7 @@ fn series_move_together_as_they_did() {
 #[test]
 fn a_series_in_steps_moves_on_its_own_days() {
     let history = history();
-    let made = Market::new(&history).make(&law(Null::Bootstrap, 20.0), 3, 0);
+    let made = Market::new(history.series.iter().collect()).make(&law(Null::Bootstrap, 20.0), 3, 0);
     let moves = |closes: Vec<(Date, f64)>| -> Vec<Date> {
         let pairs = closes.windows(2).filter(|pair| pair[0].1 != pair[1].1);
         pairs.map(|pair| pair[1].0).collect()
@@ -227,7 +228,7 @@ fn a_series_in_steps_moves_on_its_own_days() {
 #[test]
 fn the_laws_keep_drop_and_toss_the_drift() {
     let history = history();
-    let market = Market::new(&history);
+    let market = Market::new(history.series.iter().collect());
     let truth = logs(&truth(&history, "A"));
     let mean = truth.iter().sum::<f64>() / truth.len() as f64;
     let spread = |values: &[f64], mean: f64| -> f64 {
@@ -264,7 +265,7 @@ fn the_laws_keep_drop_and_toss_the_drift() {
 #[test]
 fn the_same_seed_and_number_make_the_same_history() {
     let history = history();
-    let market = Market::new(&history);
+    let market = Market::new(history.series.iter().collect());
     let make = |seed, number| market.make(&law(Null::Bootstrap, 20.0), seed, number);
     assert_eq!(make(1, 0), make(1, 0));
     assert_ne!(make(1, 0), make(1, 1));

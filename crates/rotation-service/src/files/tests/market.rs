@@ -120,6 +120,41 @@ fn real_files_are_read_whole() {
 }
 
 #[test]
+fn whole_rows_of_a_fund_are_four_ticks_each() {
+    let Some(market) = market() else { return };
+    let options = OpenOptions {
+        ohlc: ["SPY".to_owned()].into(),
+        ..OpenOptions::default()
+    };
+    let records: Vec<FileRecord> = open(market.join("daily/SPY.csv"), &options)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(records.len(), 4 * 8_448);
+    assert!(records.is_sorted_by_key(|record| record.time));
+    let last = records[records.len() - 4..].iter().map(|record| {
+        let Content::Tick {
+            price,
+            size,
+            official,
+        } = record.content
+        else {
+            panic!("{record:?}")
+        };
+        (price, size, official)
+    });
+    assert_eq!(
+        last.collect::<Vec<_>>(),
+        [
+            (766.05, None, false),
+            (767.85, None, false),
+            (764.17, None, false),
+            (765.72, Some(38_583_716.0), true),
+        ]
+    );
+}
+
+#[test]
 fn history_before_the_calendar_is_counted() {
     let Some(market) = market() else { return };
     let (ticks, skips) = ticks(market.join("daily/GSPC.csv"), &OpenOptions::default());

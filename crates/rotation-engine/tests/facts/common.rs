@@ -147,3 +147,40 @@ pub fn events(said: &[Said], from: &str) -> Vec<String> {
     });
     told.collect()
 }
+
+/// A row of a daily file.
+#[derive(Clone, Copy, Debug)]
+pub struct Quote {
+    pub open: f64,
+    pub high: f64,
+    pub low: f64,
+    pub close: f64,
+    pub volume: f64,
+}
+
+/// Whole rows by date; none where the data are missing and may be.
+pub fn quotes(symbol: &str) -> Option<BTreeMap<Date, Quote>> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/market/daily");
+    let path = folder.join(format!("{symbol}.csv"));
+    if !path.exists() {
+        skip(&format!("{} is missing", path.display()));
+        return None;
+    }
+    let mut file = csv::Reader::from_path(&path).unwrap();
+    let headers = file.headers().unwrap().clone();
+    let columns = ["open", "high", "low", "close", "volume"]
+        .map(|name| headers.iter().position(|header| header == name).unwrap());
+    let rows = file.records().map(|row| {
+        let row = row.unwrap();
+        let [open, high, low, close, volume] = columns.map(|column| row[column].parse().unwrap());
+        let quote = Quote {
+            open,
+            high,
+            low,
+            close,
+            volume,
+        };
+        (row[0].parse().unwrap(), quote)
+    });
+    Some(rows.collect())
+}
