@@ -1,4 +1,5 @@
-//! Times a session's close over 3,000 members for `breadth`, `leadership` and `concentration`: `cross_section [MEMBERS]`.
+//! Times a session's close over 3,000 members for `breadth`, `leadership` and `concentration`: `cross_section
+//! [MEMBERS]`.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 

@@ -108,8 +108,8 @@ pub struct RuleCommon {
     /// Rules of kind `stale_feed`, by name: while one of them stands, events of this rule are at most `info`.
     #[serde(default)]
     pub guards: Vec<String>,
-    /// The share of its inputs, 0 to 1, below which events of this rule are at most `info`. Default 0.8; 0 for kinds that
-    /// carry inputs forward, read other rules or watch for absence.
+    /// The share of its inputs, 0 to 1, below which events of this rule are at most `info`. Default 0.8; 0 for kinds
+    /// that carry inputs forward, read other rules or watch for absence.
     pub min_present: Option<f64>,
 }
 

@@ -17,8 +17,9 @@ mod account;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the first
-    /// day inside and the first outside, either of which may be absent. 2 to 200; a symbol may have several intervals.
+    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the
+    /// first day inside and the first outside, either of which may be absent. 2 to 200; a symbol may have several
+    /// intervals.
     pub members: Members,
     /// What the group is called in headlines, and the subject of alerts. Default "members".
     #[serde(default = "group_default")]
@@ -26,15 +27,15 @@ pub struct Params {
     /// What is read: `ratio`, or its `shift`. Default `ratio`.
     #[serde(default)]
     pub measure: Gauge,
-    /// Sections that the covariance comes from, the present one included. Default 500, two years of sessions; 20 to 2,520.
-    /// A member counts once it has been listed for so many.
+    /// Sections that the covariance comes from, the present one included. Default 500, two years of sessions; 20 to
+    /// 2,520. A member counts once it has been listed for so many.
     #[serde(default = "window_default")]
     pub window: u32,
     /// Sections after which a return weighs half. Default: half the window. 0: all weigh the same; to 2,520.
     #[serde(default)]
     pub half_life: Option<u32>,
-    /// How many eigenvalues. Default: a fifth of the members that count, rounded, one at least. 1 to one less than there
-    /// are members; where fewer count, one less than they are.
+    /// How many eigenvalues. Default: a fifth of the members that count, rounded, one at least. 1 to one less than
+    /// there are members; where fewer count, one less than they are.
     #[serde(default)]
     pub eigenvalues: Option<u32>,
     /// The side of `open_at` that opens. Default "above".
@@ -43,8 +44,8 @@ pub struct Params {
     /// Opens at this reading or beyond. Default: none, it only reads. 0 to 1; of `shift` ±100.
     #[serde(default)]
     pub open_at: Option<f64>,
-    /// Ends strictly beyond this reading on the way back. Default: .02 short of `open_at`, of `shift` 0. At most `open_at`,
-    /// of direction "below" at least.
+    /// Ends strictly beyond this reading on the way back. Default: .02 short of `open_at`, of `shift` 0. At most
+    /// `open_at`, of direction "below" at least.
     #[serde(default)]
     pub close_at: Option<f64>,
     /// Percent of the day's members that have to count: below it the section says nothing. Default 50; 0 to 100.

@@ -19,18 +19,19 @@ mod shrink;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the first
-    /// day inside and the first outside, either of which may be absent. 2 to 200; a symbol may have several intervals.
+    /// The members: symbols, or tables such as `{ symbol = "A", from = "2001-01-31", to = "2010-12-31" }` with the
+    /// first day inside and the first outside, either of which may be absent. 2 to 200; a symbol may have several
+    /// intervals.
     pub members: Members,
     /// What the group is called in headlines, and the subject of alerts. Default "members".
     #[serde(default = "group_default")]
     pub group: String,
-    /// Sections that mean and covariance come from. Default 500, two years of sessions; 20 to 2,520. A member counts once
-    /// it has been listed for so many.
+    /// Sections that mean and covariance come from. Default 500, two years of sessions; 20 to 2,520. A member counts
+    /// once it has been listed for so many.
     #[serde(default = "window_default")]
     pub window: u32,
-    /// How far the covariance is shrunk toward equal variances without correlations, 0 to 1. Default: as far as Ledoit and
-    /// Wolf's formula asks for. 0 only with more than twice as many sections as members.
+    /// How far the covariance is shrunk toward equal variances without correlations, 0 to 1. Default: as far as Ledoit
+    /// and Wolf's formula asks for. 0 only with more than twice as many sections as members.
     #[serde(default)]
     pub shrinkage: Option<f64>,
     /// Earlier distances that a new one is ranked among. Default 2,520, ten years of sessions; 60 to 10,000.

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 /// Means and covariances of many series over their last `size` rows, the newest with weight 1 and each older one with
 /// `decay` times the weight of the next.
 ///
-/// Sums of values and of products are kept up to date, O(width²) a push. Every `size` pushes, and whenever a value leaves
-/// that was out of all proportion to what stays, they are taken anew from the rows, so that rounding cannot pile up.
+/// Sums of values and of products are kept up to date, O(width²) a push. Every `size` pushes, and whenever a value
+/// leaves that was out of all proportion to what stays, they are taken anew from the rows, so that rounding cannot pile
+/// up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollingCovariance {
     size: usize,

@@ -197,8 +197,8 @@ impl Paths {
         Some(self.distance(best.lag))
     }
 
-    /// The distance of the newest window from the one so many values before it, each set to mean 0 and deviation 1; both
-    /// have a shape.
+    /// The distance of the newest window from the one so many values before it, each set to mean 0 and deviation 1;
+    /// both have a shape.
     ///
     /// √(2 n (1 − correlation)) is the same, and has lost half of its digits where windows are nearly equal.
     pub(super) fn distance(&self, lag: usize) -> f64 {

@@ -270,8 +270,8 @@ impl Posterior {
         [&self.mass[first], &self.mass[second]].into_iter()
     }
 
-    /// The likeliest beginning of a new segment; none while that is not one that can be judged, for then the place is not
-    /// known yet.
+    /// The likeliest beginning of a new segment; none while that is not one that can be judged, for then the place is
+    /// not known yet.
     pub(super) fn find(&self) -> Option<Found> {
         let runs = self.mass.len();
         let place = |index: usize| (self.oldest + index) % runs;

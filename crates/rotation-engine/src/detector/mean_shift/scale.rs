@@ -15,8 +15,8 @@ pub(super) const WEIGHT_MIN: f64 = 0.01;
 
 /// Mean absolute steps over one and over two observations, less the drift.
 ///
-/// A shift is in one step of the first kind and two of the second, whatever its height, so it hardly moves the averages;
-/// a deviation from a mean would be moved by it for ever.
+/// A shift is in one step of the first kind and two of the second, whatever its height, so it hardly moves the
+/// averages; a deviation from a mean would be moved by it for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Scale {
     /// Observations so far; counts no further than the memory needs.

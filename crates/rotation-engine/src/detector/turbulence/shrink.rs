@@ -1,10 +1,10 @@
 //! Shrinking a covariance toward one of equal variances without correlations.
 //!
-//! Olivier Ledoit and Michael Wolf, *A well-conditioned estimator for large-dimensional covariance matrices*, Journal of
-//! Multivariate Analysis 88 (2004).
+//! Olivier Ledoit and Michael Wolf, *A well-conditioned estimator for large-dimensional covariance matrices*, Journal
+//! of Multivariate Analysis 88 (2004).
 
-/// How far to go, 0 to 1: the estimated error of the covariance over its distance from the target, both squared. The rows
-/// are those that the covariance of the counted members was taken from, with their number in the denominator.
+/// How far to go, 0 to 1: the estimated error of the covariance over its distance from the target, both squared. The
+/// rows are those that the covariance of the counted members was taken from, with their number in the denominator.
 pub(super) fn ledoit_wolf<'a>(
     rows: impl Iterator<Item = &'a [f64]>,
     counted: &[usize],
