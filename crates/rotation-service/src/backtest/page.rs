@@ -1,13 +1,13 @@
 //! From the outcome of a backtest to the report page.
 
-use super::Outcome;
 use super::gather::Gather;
+use super::{Outcome, own_legs};
 use crate::config::Config;
 use crate::report::{self, Band, EpisodeRow, ReportInput, SeriesLine, Severity, TransitionRow};
 use jiff::civil::Date;
 use rotation_engine::alert::{self, Alert, Fact};
 use rotation_engine::detector::Unit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the report tells of an outcome.
 pub(super) fn input(config: &Config, gather: &Gather, title: String) -> ReportInput {
@@ -28,23 +28,40 @@ pub(super) fn input(config: &Config, gather: &Gather, title: String) -> ReportIn
     }
 }
 
+/// A rule that is fed by more series than this speaks of the whole, not of each of them.
+const LEGS_MAX: usize = 16;
+
+/// The series to chart: all but those that only wide rules read.
 fn series(config: &Config, outcome: &Outcome) -> Vec<SeriesLine> {
-    let plans = config.universes.iter().flat_map(|plan| &plan.series);
-    let lines = plans.filter_map(|plan| {
-        let points = outcome.closes.get(&plan.symbol)?.clone();
-        let unit = if plan.unit == Unit::Percent {
-            "percent"
-        } else {
-            ""
+    let mut lines = Vec::new();
+    for plan in &config.universes {
+        let (mut narrow, mut wide) = (BTreeSet::new(), BTreeSet::new());
+        for rule in &plan.rules {
+            let legs = own_legs(plan, rule);
+            let is_narrow = legs.len() <= LEGS_MAX;
+            if is_narrow { &mut narrow } else { &mut wide }.extend(legs);
+        }
+        let is_charted = |symbol: &str| {
+            let ix = plan.series_ix(symbol);
+            ix.is_none_or(|ix| narrow.contains(&ix) || !wide.contains(&ix))
         };
-        Some(SeriesLine {
-            name: plan.symbol.clone(),
-            title: plan.name.clone(),
-            unit: unit.to_owned(),
-            points,
-        })
-    });
-    lines.collect()
+        let series = plan.series.iter();
+        lines.extend(series.filter_map(|series| {
+            let points = outcome.closes.get(&series.symbol)?;
+            let unit = if series.unit == Unit::Percent {
+                "percent"
+            } else {
+                ""
+            };
+            is_charted(&series.symbol).then(|| SeriesLine {
+                name: series.symbol.clone(),
+                title: series.name.clone(),
+                unit: unit.to_owned(),
+                points: points.clone(),
+            })
+        }));
+    }
+    lines
 }
 
 /// The kind whose episodes are states of the market.
