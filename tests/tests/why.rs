@@ -179,7 +179,7 @@ fn the_command_prints_a_table_or_a_document() {
         table.lines().all(|line| line.chars().count() <= 120),
         "{table}"
     );
-    assert!(table.contains("open since 2026-01-08, warning"), "{table}");
+    assert!(table.contains("since 2026-01-08, warning"), "{table}");
     let document: Value =
         serde_json::from_str(&command(0, &[&day[..], &["--json"]].concat())).unwrap();
     assert_eq!(document["at"], "2026-01-15");

@@ -81,9 +81,9 @@ fn episode(standing: &Standing) -> String {
                 .told
                 .as_ref()
                 .map_or("unpublished", |(_, severity)| severity.name());
-            format!("open since {}, {severity}", open.since)
+            format!("since {}, {severity}", open.since)
         }
-        (None, Some(ended)) => format!("the last ended {ended}"),
+        (None, Some(ended)) => format!("ended {ended}"),
         (None, None) => "none yet".to_owned(),
     }
 }
