@@ -10,7 +10,7 @@ use rotation_tests::service::binary;
 use rotation_tests::{market, workspace};
 use serde_json::Value;
 
-const SHIPPED: &str = "config/great-rotation.toml";
+const SHIPPED: &str = "config/small-caps.toml";
 
 /// A calibration of the shipped rules over all of the files; `None` without them.
 fn shipped(settings: &Settings) -> Option<Calibration> {

@@ -19,7 +19,8 @@ mod run;
 pub use command::{Args, run};
 use read::FilesRead;
 pub(crate) use read::read;
-pub(crate) use run::{Run, Sink, legs};
+use run::own_legs;
+pub(crate) use run::{Run, Sink, closure, legs};
 
 /// What to read, and how much of it.
 #[derive(Clone, Debug)]

@@ -104,6 +104,8 @@ pub struct Panel {
     pub points: Vec<(Date, f64)>,
     /// What they were held against, likewise.
     pub threshold: Vec<(Date, f64)>,
+    /// The same on the days on which no episode was open: what would have opened one.
+    pub opening: Vec<(Date, f64)>,
 }
 
 /// An episode of alerts.

@@ -101,9 +101,31 @@ pub(crate) fn short(value: f64) -> String {
     crate::report::short(value)
 }
 
+/// The same with four digits, for readings in narrow columns; all those of a whole number.
+pub(crate) fn brief(value: f64) -> String {
+    let whole = value.abs().max(1e-6).log10().floor() as i32;
+    let scale = 10_f64.powi((3 - whole).max(0));
+    short((value * scale).round() / scale)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brief_numbers_keep_four_digits() {
+        let cases = [
+            (0.798_533, "0.7985"),
+            (2_718.77, "2719"),
+            (12_345.6, "12346"),
+            (-3.8246, "-3.825"),
+            (4.17, "4.17"),
+            (0.0, "0"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(brief(value), expected);
+        }
+    }
 
     const COLUMNS: [(&str, Align); 3] = [
         ("rule", Align::Left),

@@ -6,7 +6,7 @@ use anyhow::bail;
 use jiff::civil::Date;
 use rotation_engine::alert::{Alert, Severity};
 use rotation_engine::output::{Output, Reading};
-use rotation_engine::plan::{RulePlan, UniversePlan};
+use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{SourceEvent, Tick};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::ReadingDetail;
@@ -180,7 +180,7 @@ impl Watch {
     fn standings(&self) -> Vec<Standing> {
         let universes = self.plans.iter().zip(&self.rules);
         let rules = universes.flat_map(|(plan, watched)| {
-            let each = plan.rules.iter().zip(watched);
+            let each = watched.iter().enumerate();
             each.map(move |(rule, watched)| watched.standing(plan, rule, &self.seen))
         });
         rules.collect()
@@ -240,14 +240,10 @@ impl Watched {
         self.told = Some((alert, severity));
     }
 
-    fn standing(
-        &self,
-        plan: &UniversePlan,
-        rule: &RulePlan,
-        seen: &BTreeMap<String, Date>,
-    ) -> Standing {
+    fn standing(&self, plan: &UniversePlan, at: usize, seen: &BTreeMap<String, Date>) -> Standing {
+        let rule = &plan.rules[at];
         let missing = self.reading.is_none().then(|| {
-            let silent = silent(plan, rule, seen);
+            let silent = silent(plan, at, seen);
             match (self.sections, silent.is_empty()) {
                 (0, true) => Missing::Sections,
                 (0, false) => Missing::Data(silent),
@@ -272,8 +268,8 @@ impl Watched {
     }
 }
 
-/// The raw series that a rule reads and that had no value.
-fn silent(plan: &UniversePlan, rule: &RulePlan, seen: &BTreeMap<String, Date>) -> Vec<String> {
+/// The raw series that feed a rule and that had no value.
+fn silent(plan: &UniversePlan, rule: usize, seen: &BTreeMap<String, Date>) -> Vec<String> {
     let symbols = legs(plan, rule).into_iter();
     let symbols = symbols.map(|leg| plan.series(leg).symbol.clone());
     symbols

@@ -13,7 +13,7 @@ use rotation_engine::universe::ReadingDetail;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Points of a member's tail in the quadrant picture.
-const TAIL: usize = 10;
+const TAIL: usize = 6;
 
 /// Gathers an outcome, and of the readings what the report wants.
 pub(super) struct Gather {
@@ -41,6 +41,7 @@ struct Told {
     date: Date,
     value: f64,
     threshold: f64,
+    is_open: bool,
 }
 
 /// Where members stand on a day: name, ratio and momentum.
@@ -105,6 +106,7 @@ impl Gather {
                     date,
                     value: reading.value,
                     threshold: reading.threshold,
+                    is_open: reading.open,
                 };
                 let line = self.lines.entry(key).or_default();
                 line.pop_if(|last| last.date == date);
@@ -130,6 +132,7 @@ impl Gather {
 
     /// The panels of readings, by universe and rule.
     pub(super) fn panels(&self, config: &Config) -> Vec<Panel> {
+        let threshold = |told: &Told| (told.date, told.threshold);
         let panel = |((universe, rule), told): (&(usize, u32), &Vec<Told>)| {
             let rule = &config.universes[*universe].rules[*rule as usize];
             Panel {
@@ -137,9 +140,11 @@ impl Gather {
                 subject: rule.subject.clone(),
                 unit: rule.unit.clone(),
                 points: told.iter().map(|told| (told.date, told.value)).collect(),
-                threshold: told
+                threshold: told.iter().map(threshold).collect(),
+                opening: told
                     .iter()
-                    .map(|told| (told.date, told.threshold))
+                    .filter(|told| !told.is_open)
+                    .map(threshold)
                     .collect(),
             }
         };
@@ -334,7 +339,7 @@ mod tests {
         assert_eq!(quadrants.rule, "five");
         let kre = &quadrants.members[0];
         assert_eq!((kre.name.as_str(), kre.tail.len()), ("KRE", TAIL));
-        assert_eq!(kre.tail[0], ("2026-03-01".parse().unwrap(), 103.0, 100.5));
+        assert_eq!(kre.tail[0], ("2026-07-01".parse().unwrap(), 107.0, 100.5));
         assert_eq!(kre.tail[TAIL - 1].1, 112.0);
     }
 }

@@ -1,13 +1,14 @@
 //! From the outcome of a backtest to the report page.
 
-use super::Outcome;
 use super::gather::Gather;
+use super::{Outcome, own_legs};
 use crate::config::Config;
 use crate::report::{self, Band, EpisodeRow, ReportInput, SeriesLine, Severity, TransitionRow};
 use jiff::civil::Date;
 use rotation_engine::alert::{self, Alert, Fact};
 use rotation_engine::detector::Unit;
-use std::collections::BTreeMap;
+use rotation_engine::record::SeriesIx;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the report tells of an outcome.
 pub(super) fn input(config: &Config, gather: &Gather, title: String) -> ReportInput {
@@ -28,23 +29,53 @@ pub(super) fn input(config: &Config, gather: &Gather, title: String) -> ReportIn
     }
 }
 
+/// A rule that is fed by more series than this speaks of the whole, not of each of them.
+const LEGS_MAX: usize = 16;
+
+/// The series to chart: all but those that only wide rules read; first those that most rules speak of.
 fn series(config: &Config, outcome: &Outcome) -> Vec<SeriesLine> {
-    let plans = config.universes.iter().flat_map(|plan| &plan.series);
-    let lines = plans.filter_map(|plan| {
-        let points = outcome.closes.get(&plan.symbol)?.clone();
-        let unit = if plan.unit == Unit::Percent {
-            "percent"
-        } else {
-            ""
-        };
-        Some(SeriesLine {
-            name: plan.symbol.clone(),
-            title: plan.name.clone(),
-            unit: unit.to_owned(),
-            points,
-        })
-    });
-    lines.collect()
+    let mut lines: Vec<(usize, SeriesLine)> = Vec::new();
+    for plan in &config.universes {
+        let mut narrow: BTreeMap<SeriesIx, usize> = BTreeMap::new();
+        let mut wide = BTreeSet::new();
+        for rule in &plan.rules {
+            let legs = own_legs(plan, rule);
+            if legs.len() > LEGS_MAX {
+                wide.extend(legs);
+            } else {
+                legs.iter()
+                    .for_each(|leg| *narrow.entry(*leg).or_default() += 1);
+            }
+        }
+        for (ix, series) in (0..).map(SeriesIx).zip(&plan.series) {
+            let readers = narrow.get(&ix).copied().unwrap_or(0);
+            let Some(points) = outcome.closes.get(&series.symbol) else {
+                continue;
+            };
+            if readers == 0 && wide.contains(&ix) {
+                continue;
+            }
+            let line = SeriesLine {
+                name: series.symbol.clone(),
+                title: series.name.clone(),
+                unit: unit(series.unit).to_owned(),
+                points: points.clone(),
+            };
+            lines.push((readers, line));
+        }
+    }
+    lines.sort_by(|(many, a), (few, b)| few.cmp(many).then_with(|| a.name.cmp(&b.name)));
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// A unit as a chart names it; prices and levels of an index need none.
+fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Price => "",
+        Unit::Percent => "percent",
+        Unit::Ratio => "ratio",
+        Unit::Number => "number",
+    }
 }
 
 /// The kind whose episodes are states of the market.
@@ -142,12 +173,35 @@ fn summary(outcome: &Outcome) -> Vec<(String, String)> {
         *by_rule.entry(&alert.rule).or_default() += 1;
     }
     let mut rows = vec![("ticks".to_owned(), outcome.ticks.to_string())];
+    if by_rule.len() > RULES_MAX {
+        let episodes: usize = by_rule.values().sum();
+        rows.push(("rules with episodes".to_owned(), by_rule.len().to_string()));
+        rows.push(("episodes".to_owned(), episodes.to_string()));
+        for severity in [Severity::Warning, Severity::Critical] {
+            let rows_of = rows_of(&outcome.alerts, severity);
+            rows.push((
+                format!("episodes with a {} event", severity.name()),
+                rows_of.to_string(),
+            ));
+        }
+        return rows;
+    }
     rows.extend(
         by_rule
             .into_iter()
             .map(|(rule, count)| (format!("episodes of {rule}"), count.to_string())),
     );
     rows
+}
+
+/// More rules than this are summed up at the head of the page; the table of rules has each.
+const RULES_MAX: usize = 6;
+
+/// Episodes with an event of this severity.
+fn rows_of(alerts: &[Alert], severity: Severity) -> usize {
+    let of = alerts.iter().filter(|alert| alert.severity == severity);
+    let episodes: BTreeSet<&str> = of.map(|alert| alert.episode.as_str()).collect();
+    episodes.len()
 }
 
 #[cfg(test)]

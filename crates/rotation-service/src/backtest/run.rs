@@ -8,6 +8,7 @@ use rotation_engine::plan::{RulePlan, SeriesSource, UniversePlan};
 use rotation_engine::record::{SeriesIx, SourceEvent, Tick};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::ReadingDetail;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Horizons are said after so many records: sections come out then, and memory stays flat.
@@ -22,19 +23,41 @@ pub(crate) trait Sink {
     fn output(&mut self, universe: usize, output: Output);
 }
 
-/// The raw series that feed a rule, in order and each once: those it reads, and the legs of derived ones.
-pub(crate) fn legs(plan: &UniversePlan, rule: &RulePlan) -> Vec<SeriesIx> {
-    let mut legs: Vec<SeriesIx> = Vec::new();
-    for input in &rule.inputs {
-        match &plan.series(*input).source {
-            SeriesSource::Raw => legs.push(*input),
-            SeriesSource::Ratio(a, b) | SeriesSource::Spread(a, b) => legs.extend([*a, *b]),
-            SeriesSource::Basket(members) => legs.extend(members),
-        }
-    }
+/// The raw series that feed a rule, in order and each once: those it reads, the legs of derived ones, and those of the
+/// rules that it reads.
+pub(crate) fn legs(plan: &UniversePlan, rule: usize) -> Vec<SeriesIx> {
+    let rules = closure(plan, rule).into_iter();
+    let mut legs: Vec<SeriesIx> = rules
+        .flat_map(|rule| own_legs(plan, &plan.rules[rule]))
+        .collect();
     legs.sort_unstable();
     legs.dedup();
     legs
+}
+
+/// The raw series that a rule reads itself, and the legs of derived ones.
+pub(super) fn own_legs(plan: &UniversePlan, rule: &RulePlan) -> Vec<SeriesIx> {
+    let legs = rule
+        .inputs
+        .iter()
+        .flat_map(|input| match &plan.series(*input).source {
+            SeriesSource::Raw => vec![*input],
+            SeriesSource::Ratio(a, b) | SeriesSource::Spread(a, b) => vec![*a, *b],
+            SeriesSource::Basket(members) => members.clone(),
+        });
+    legs.collect()
+}
+
+/// The positions of a rule and of all that it reads, at any distance.
+pub(crate) fn closure(plan: &UniversePlan, rule: usize) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![rule];
+    while let Some(rule) = open.pop() {
+        if reached.insert(rule) {
+            open.extend(plan.rules[rule].reads.iter().map(|read| *read as usize));
+        }
+    }
+    reached
 }
 
 /// Universes fed from one source.

@@ -6,7 +6,7 @@ use super::Law;
 use super::history::History;
 use super::market::Market;
 use super::tally::{Counter, Tally};
-use crate::backtest::{Run, legs};
+use crate::backtest::{Run, closure, legs};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{SeriesIx, SourceEvent};
 use rotation_engine::universe::ReadingDetail;
@@ -28,16 +28,14 @@ pub(super) struct Group<'a> {
 pub(super) fn groups<'a>(plans: &[Arc<UniversePlan>], history: &'a History) -> Vec<Group<'a>> {
     let mut groups = Vec::new();
     for (universe, plan) in plans.iter().enumerate() {
-        let mut by_series: BTreeMap<BTreeSet<SeriesIx>, Vec<usize>> = BTreeMap::new();
+        let mut by_series: BTreeMap<Vec<SeriesIx>, Vec<usize>> = BTreeMap::new();
         for rule in 0..plan.rules.len() {
-            let read = closure(plan, rule);
-            let series = read.iter().flat_map(|rule| legs(plan, &plan.rules[*rule]));
-            by_series.entry(series.collect()).or_default().push(rule);
+            by_series.entry(legs(plan, rule)).or_default().push(rule);
         }
         for (legs, rules) in by_series {
             let is_leg = |symbol: &str| {
                 let ix = plan.series_ix(symbol);
-                ix.is_some_and(|ix| legs.contains(&ix))
+                ix.is_some_and(|ix| legs.binary_search(&ix).is_ok())
             };
             let series = history.series.iter();
             let series: Vec<_> = series.filter(|series| is_leg(&series.symbol)).collect();
@@ -55,24 +53,6 @@ pub(super) fn groups<'a>(plans: &[Arc<UniversePlan>], history: &'a History) -> V
     groups
 }
 
-/// The positions of a rule and of all that it reads, at any distance.
-fn closure(plan: &UniversePlan, rule: usize) -> BTreeSet<usize> {
-    let mut reached = BTreeSet::new();
-    let mut open = vec![rule];
-    while let Some(rule) = open.pop() {
-        if !reached.insert(rule) {
-            continue;
-        }
-        let names = plan.rules[rule].kind.reads();
-        let places = names.iter().filter_map(|name| {
-            let mut rules = plan.rules.iter();
-            rules.position(|rule| rule.name == *name)
-        });
-        open.extend(places);
-    }
-    reached
-}
-
 /// The plan with only some rules at work. The others stay in their places and read nothing.
 fn at_work(plan: &UniversePlan, rules: &[usize]) -> UniversePlan {
     let wanted: BTreeSet<usize> = rules.iter().flat_map(|rule| closure(plan, *rule)).collect();
@@ -80,6 +60,8 @@ fn at_work(plan: &UniversePlan, rules: &[usize]) -> UniversePlan {
     for (at, rule) in plan.rules.iter_mut().enumerate() {
         if !wanted.contains(&at) {
             rule.inputs.clear();
+            rule.reads.clear();
+            rule.guards = 0;
         }
     }
     plan
@@ -91,11 +73,9 @@ impl Group<'_> {
         let mut run = Run::new(&self.plan, ReadingDetail::Values);
         let mut counter = Counter::new(&self.plan, keep);
         for made in self.market.make(law, seed, number) {
-            let event = SourceEvent::Tick {
-                symbol: self.market.symbol(made.series),
-                tick: made.tick,
-            };
-            run.push(&event, &mut counter);
+            let symbol = self.market.symbol(&made);
+            let tick = made.tick();
+            run.push(&SourceEvent::Tick { symbol, tick }, &mut counter);
         }
         run.end(&mut counter);
         // There is one universe.

@@ -27,7 +27,19 @@ pub(super) struct Market<'a> {
 #[derive(Clone, Debug)]
 struct Joint {
     series: usize,
-    days: Vec<Option<usize>>,
+    /// Its day at each date of the grid, or [`NO_DAY`].
+    days: Vec<u32>,
+}
+
+/// Stands where a series has no day; wide markets have millions of them.
+const NO_DAY: u32 = u32::MAX;
+
+impl Joint {
+    /// The day at a date on which the series changes; its first has no change, neither to give nor to take.
+    fn changed(&self, at: usize) -> Option<usize> {
+        let day = self.days[at];
+        (day != NO_DAY && day > 0).then_some(day as usize)
+    }
 }
 
 /// Series that change on the same days, few in number.
@@ -38,11 +50,26 @@ struct Group {
     pace: Pace,
 }
 
-/// A tick of a synthetic history.
+/// A tick of a synthetic history; there are millions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Made {
-    pub(super) series: usize,
-    pub(super) tick: Tick,
+    pub(super) time: EventTime,
+    pub(super) price: f64,
+    size: f64,
+    pub(super) series: u32,
+    official: bool,
+}
+
+impl Made {
+    pub(super) fn tick(&self) -> Tick {
+        Tick {
+            time: self.time,
+            price: self.price,
+            size: self.size,
+            seq: None,
+            official: self.official,
+        }
+    }
 }
 
 impl<'a> Market<'a> {
@@ -65,8 +92,8 @@ impl<'a> Market<'a> {
         let changes: Vec<Vec<bool>> = joint
             .iter()
             .map(|joint| {
-                let days = joint.days.iter();
-                days.map(|day| day.is_some_and(|day| day > 0)).collect()
+                let dates = 0..grid.len();
+                dates.map(|at| joint.changed(at).is_some()).collect()
             })
             .collect();
         let pools = Pools::new(grid.len(), &changes);
@@ -80,8 +107,8 @@ impl<'a> Market<'a> {
         }
     }
 
-    pub(super) fn symbol(&self, series: usize) -> &str {
-        &self.series[series].symbol
+    pub(super) fn symbol(&self, made: &Made) -> &str {
+        &self.series[made.series as usize].symbol
     }
 
     /// Ticks of one synthetic history in order of time; the same for the same seed and number.
@@ -102,7 +129,7 @@ impl<'a> Market<'a> {
         for (at, drawn) in sources.iter().enumerate() {
             self.walk(at, law.null, drawn, &mut made);
         }
-        made.sort_by_key(|made| made.tick.time);
+        made.sort_by_key(|made| made.time);
         made
     }
 
@@ -113,9 +140,7 @@ impl<'a> Market<'a> {
                 continue;
             };
             for joint in &self.joint {
-                // A series' first day has no change, neither to give nor to take.
-                let changed = |day: usize| joint.days[day].filter(|day| *day > 0);
-                if let (Some(to), Some(day)) = (changed(at), changed(drawn.day)) {
+                if let (Some(to), Some(day)) = (joint.changed(at), joint.changed(drawn.day)) {
                     sources[joint.series][to] = Some(Drawn { day, ..drawn });
                 }
             }
@@ -133,13 +158,13 @@ impl<'a> Market<'a> {
         for (day, drawn) in drawn.iter().enumerate() {
             let session = &series.days[day].session;
             let mut put = |time, price, observed: &Observed| {
-                let tick = Tick {
+                made.push(Made {
                     time,
                     price,
-                    seq: None,
-                    ..observed.tick
-                };
-                made.push(Made { series: at, tick });
+                    size: observed.tick.size,
+                    series: u32::try_from(at).expect("a plan bounds its series"),
+                    official: observed.tick.official,
+                });
                 price
             };
             let before = level;
@@ -206,11 +231,11 @@ impl Scale {
     }
 }
 
-fn places(grid: &[Date], series: &Series) -> Vec<Option<usize>> {
-    let mut places = vec![None; grid.len()];
-    for day in 0..series.days.len() {
+fn places(grid: &[Date], series: &Series) -> Vec<u32> {
+    let mut places = vec![NO_DAY; grid.len()];
+    for (number, day) in (0..).zip(0..series.days.len()) {
         if let Ok(at) = grid.binary_search(&series.date(day)) {
-            places[at] = Some(day);
+            places[at] = number;
         }
     }
     places

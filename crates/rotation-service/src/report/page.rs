@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::ToSpan;
 
 use super::episode::Family;
-use super::scale::{Days, day};
+use super::scale::{Days, date_of, day};
 use super::text::{Escaped, anchor, number};
 use super::timeline::{self, Line, lanes};
 use super::{EpisodeRow, ReportError, ReportInput, Severity, bands, episode, panels, quadrants};
@@ -26,10 +26,10 @@ pub(super) fn render(input: &ReportInput) -> Result<String, ReportError> {
     let days = Days::new(input.from, input.to);
     let mut html = String::new();
     head(&mut html, input);
-    let mut ranges = vec![("The whole range", days)];
+    let mut ranges = vec![whole(&lines, days)];
     if days.len() > DAYS_FOR_LAST_YEAR {
         let year = Days::new(input.to.saturating_sub(1.year()), input.to);
-        ranges.push(("The last year", year));
+        ranges.push(("The last year".to_owned(), year));
     }
     for (heading, days) in &ranges {
         let svg = timeline::draw(input, &lines, *days)?;
@@ -48,6 +48,20 @@ pub(super) fn render(input: &ReportInput) -> Result<String, ReportError> {
         "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     );
     Ok(html)
+}
+
+/// The range of the charts: all of it, but for years in which hardly any series has values.
+fn whole(lines: &[Line<'_>], days: Days) -> (String, Days) {
+    let firsts = lines.iter().filter_map(|line| line.points.first());
+    let mut firsts: Vec<i32> = firsts.map(|point| point.0).collect();
+    firsts.sort_unstable();
+    // From here on a quarter of the series has values.
+    let from = firsts.get(firsts.len().div_ceil(4).saturating_sub(1));
+    let from = from.copied().unwrap_or(days.from).clamp(days.from, days.to);
+    if from - days.from <= days.len() / 20 {
+        return ("The whole range".to_owned(), days);
+    }
+    (format!("Since {}", date_of(from)), Days { from, ..days })
 }
 
 fn head(html: &mut String, input: &ReportInput) {

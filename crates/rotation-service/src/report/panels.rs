@@ -9,11 +9,14 @@ use super::timeline::{CHART_HEIGHT, DATES_HEIGHT, WIDTH, shades_of};
 use super::{Panel, ReportError, ReportInput};
 use jiff::civil::Date;
 
+/// Over more days than this only the thresholds for opening are shown: those of open episodes come and go too often.
+const DAYS_FOR_ALL: i32 = 2 * 366;
+
 /// Writes the section: a figure for each range of days.
 pub(super) fn section(
     html: &mut String,
     input: &ReportInput,
-    ranges: &[(&str, Days)],
+    ranges: &[(String, Days)],
 ) -> Result<(), ReportError> {
     html.push_str("<section>\n<h2>Readings</h2>\n");
     for (heading, days) in ranges {
@@ -40,7 +43,13 @@ fn draw(input: &ReportInput, days: Days) -> Result<String, ReportError> {
         let height = CHART_HEIGHT + if is_last { DATES_HEIGHT } else { 0 };
         let (own, below) = rest.split_vertically(units(height));
         rest = below;
-        let (points, threshold) = (line(&panel.points), line(&panel.threshold));
+        let is_long = days.len() > DAYS_FOR_ALL;
+        let threshold = if is_long {
+            &panel.opening
+        } else {
+            &panel.threshold
+        };
+        let (points, threshold) = (line(&panel.points), line(threshold));
         let plot = Chart {
             lines: vec![&points, &threshold],
             shades: shades_of(input, days, |episode| episode.rule == panel.rule),

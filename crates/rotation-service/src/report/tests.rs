@@ -186,6 +186,7 @@ fn text_stays_text() {
         unit: HOSTILE.to_owned(),
         points: hostile.series[0].points.clone(),
         threshold: Vec::new(),
+        opening: Vec::new(),
     }];
     let row = &mut hostile.episodes[0];
     row.evidence = json!({ HOSTILE: [HOSTILE, { HOSTILE: null }] });
@@ -309,7 +310,8 @@ fn readings_stand_against_their_thresholds() {
             subject: "SP500".to_owned(),
             unit: "percent".to_owned(),
             points: of(|at| 50.0 + f64::from(at % 40)),
-            threshold: of(|_| 61.5),
+            threshold: of(|at| if at % 2 == 0 { 61.5 } else { 40.0 }),
+            opening: of(|_| 61.5),
         },
         Panel {
             rule: "empty".to_owned(),
@@ -317,6 +319,7 @@ fn readings_stand_against_their_thresholds() {
             unit: "percent".to_owned(),
             points: vec![(date(1990, 1, 5), f64::NAN)],
             threshold: Vec::new(),
+            opening: Vec::new(),
         },
     ];
     let page = check(&page);
@@ -326,6 +329,22 @@ fn readings_stand_against_their_thresholds() {
     assert_eq!(page.matches("stroke=\"#B85C14\" stroke-width").count(), 2);
     assert!(page.contains(">breadth<tspan class=\"about\" dx=\"32\">SP500, percent</tspan>"));
     assert!(page.contains(">89</text>"), "the last reading");
+}
+
+#[test]
+fn years_in_which_hardly_any_series_has_values_are_not_charted() {
+    let mut old = input(10_000, Vec::new());
+    old.series = (0..5)
+        .map(|at| {
+            let mut line = series(&format!("S{at}"), 10_000, |day| 1.0 + f64::from(day % 7));
+            line.points.drain(..[0, 6_000, 7_000, 8_000, 9_000][at]);
+            line
+        })
+        .collect();
+    // Of five series the second makes more than a quarter.
+    assert!(check(&old).contains("<h2>Since 2006-06-06</h2>"));
+    old.series.truncate(4);
+    assert!(check(&old).contains("<h2>The whole range</h2>"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How a person and a program read where rules stand.
 
 use super::{Missing, Standing, Standings, day, days_between};
-use crate::table::{self, Align, Row, short};
+use crate::table::{self, Align, Row, brief};
 use serde_json::{Value, json};
 
 /// At most so many symbols are named in a sentence.
@@ -46,7 +46,7 @@ fn row(standings: &Standings, standing: &Standing, one: bool) -> Row {
     let mut below = Vec::new();
     let mut cells = vec![name];
     if let (Some(reading), Some(day)) = (&standing.reading, standing.reading_day()) {
-        cells.extend([reading.value, reading.threshold, reading.distance].map(short));
+        cells.extend([reading.value, reading.threshold, reading.distance].map(brief));
         cells.push(reading.unit.clone());
         cells.push(day.to_string());
         cells.push(format!("{} d", days_between(day, standings.at)));
@@ -81,9 +81,9 @@ fn episode(standing: &Standing) -> String {
                 .told
                 .as_ref()
                 .map_or("unpublished", |(_, severity)| severity.name());
-            format!("open since {}, {severity}", open.since)
+            format!("since {}, {severity}", open.since)
         }
-        (None, Some(ended)) => format!("the last ended {ended}"),
+        (None, Some(ended)) => format!("ended {ended}"),
         (None, None) => "none yet".to_owned(),
     }
 }

@@ -107,7 +107,6 @@ fn the_table_keeps_within_a_terminal_and_the_document_holds_all_of_it() {
             "2026-01-06",
             "1",
             "d",
-            "open",
             "since",
             "2026-01-06,",
             "info"

@@ -103,9 +103,8 @@ fn law(null: Null, block: f64) -> Law {
 /// The closes of a series of a synthetic history by date.
 fn closes(history: &History, made: &[Made], symbol: &str) -> Vec<(Date, f64)> {
     let at = place(history, symbol);
-    let own = made.iter().filter(|made| made.series == at);
-    own.map(|made| (made.tick.time.utc_date(), made.tick.price))
-        .collect()
+    let own = made.iter().filter(|made| made.series as usize == at);
+    own.map(|made| (made.time.utc_date(), made.price)).collect()
 }
 
 fn place(history: &History, symbol: &str) -> usize {
@@ -160,7 +159,7 @@ fn dates_and_gaps_are_those_of_history_and_changes_come_from_it() {
     let history = history();
     let market = Market::new(history.series.iter().collect());
     let made = market.make(&law(Null::Bootstrap, 20.0), 1, 0);
-    assert!(made.is_sorted_by_key(|made| made.tick.time));
+    assert!(made.is_sorted_by_key(|made| made.time));
     for symbol in ["A", "B", "LATE", "Y", "CPI", "LOW", "HIGH"] {
         let (made, truth) = (closes(&history, &made, symbol), truth(&history, symbol));
         let dates = |closes: &[(Date, f64)]| closes.iter().map(|close| close.0).collect::<Vec<_>>();
