@@ -141,11 +141,7 @@ impl Gather {
                 unit: rule.unit.clone(),
                 points: told.iter().map(|told| (told.date, told.value)).collect(),
                 threshold: told.iter().map(threshold).collect(),
-                opening: told
-                    .iter()
-                    .filter(|told| !told.is_open)
-                    .map(threshold)
-                    .collect(),
+                opening: opening(told),
             }
         };
         self.lines.iter().map(panel).collect()
@@ -172,6 +168,15 @@ impl Gather {
             members: members.collect(),
         })
     }
+}
+
+/// The thresholds of days on which no episode was open: neither those of one that stands, nor what ended one.
+fn opening(told: &[Told]) -> Vec<(Date, f64)> {
+    let mut was_open = false;
+    let is_resting =
+        |told: &&Told| !std::mem::replace(&mut was_open, told.is_open) && !told.is_open;
+    let resting = told.iter().filter(is_resting);
+    resting.map(|told| (told.date, told.threshold)).collect()
 }
 
 impl Sink for Gather {
@@ -274,6 +279,25 @@ mod tests {
         assert_eq!(panels[0].threshold[1].1, 4.9);
         assert!(gather.outcome.readings.is_empty());
         assert!(gather.quadrants(&config).is_none());
+    }
+
+    #[test]
+    fn what_an_episode_stands_and_ends_by_opens_none() {
+        let day = |at: i8, threshold, is_open| Told {
+            date: jiff::civil::date(2026, 1, at),
+            value: 0.0,
+            threshold,
+            is_open,
+        };
+        let told = [
+            day(5, 70.0, false),
+            day(6, 70.0, true),
+            day(7, 55.0, true),
+            day(8, 55.0, false),
+            day(9, 71.0, false),
+        ];
+        let shown: Vec<f64> = opening(&told).into_iter().map(|point| point.1).collect();
+        assert_eq!(shown, [70.0, 71.0]);
     }
 
     #[test]

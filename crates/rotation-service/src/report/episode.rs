@@ -168,9 +168,11 @@ fn close_up(episode: &EpisodeRow, lines: &[Line<'_>], last: i32) -> Result<Strin
         .find(|line| line.series.name == episode.subject);
     let concerned: Vec<&Line<'_>> = match whole {
         Some(line) => vec![line],
-        None => lines
-            .iter()
-            .filter(|line| line.concerns(episode))
+        // In the order of the subject: the first is the one that does something to the second.
+        None => episode
+            .subject
+            .split('/')
+            .filter_map(|part| lines.iter().find(|line| line.series.name == part))
             .take(2)
             .collect(),
     };

@@ -12,6 +12,9 @@ use jiff::civil::Date;
 /// Over more days than this only the thresholds for opening are shown: those of open episodes come and go too often.
 const DAYS_FOR_ALL: i32 = 2 * 366;
 
+/// A threshold that changes more often would cover the readings.
+const CHANGES_MAX: usize = 100;
+
 /// Writes the section: a figure for each range of days.
 pub(super) fn section(
     html: &mut String,
@@ -49,7 +52,12 @@ fn draw(input: &ReportInput, days: Days) -> Result<String, ReportError> {
         } else {
             &panel.threshold
         };
-        let (points, threshold) = (line(&panel.points), line(threshold));
+        let (points, mut threshold) = (line(&panel.points), line(threshold));
+        let changes = threshold.windows(2).filter(|pair| pair[0].1 != pair[1].1);
+        let is_shown = !is_long || changes.count() <= CHANGES_MAX;
+        if !is_shown {
+            threshold.clear();
+        }
         let plot = Chart {
             lines: vec![&points, &threshold],
             shades: shades_of(input, days, |episode| episode.rule == panel.rule),
@@ -59,14 +67,14 @@ fn draw(input: &ReportInput, days: Days) -> Result<String, ReportError> {
         }
         .draw(&own)?;
         let last = days.cut(&points).last().copied();
-        plots.push((plot, last));
+        plots.push((plot, last, is_shown));
     }
     area.present()?;
     drop(area);
     drop(rest);
     svg.truncate(svg.rfind("</svg>").unwrap_or(svg.len()));
-    for (panel, (plot, last)) in input.panels.iter().zip(&plots) {
-        title(&mut svg, panel, plot, *last);
+    for (panel, (plot, last, is_shown)) in input.panels.iter().zip(&plots) {
+        title(&mut svg, panel, plot, (*last, *is_shown));
     }
     svg.push_str("</svg>\n");
     let label = "<svg role=\"group\" aria-label=\"Readings against their thresholds\" ";
@@ -78,7 +86,12 @@ fn line(points: &[(Date, f64)]) -> Vec<Point> {
     points.map(|(date, value)| (day(*date), *value)).collect()
 }
 
-fn title(svg: &mut String, panel: &Panel, plot: &Plot, last: Option<Point>) {
+fn title(
+    svg: &mut String,
+    panel: &Panel,
+    plot: &Plot,
+    (last, has_threshold): (Option<Point>, bool),
+) {
     let Panel {
         rule,
         subject,
@@ -87,10 +100,15 @@ fn title(svg: &mut String, panel: &Panel, plot: &Plot, last: Option<Point>) {
     } = panel;
     let (left, right, y) = (plot.left, plot.right, plot.top - f64::from(8 * SCALE));
     let gap = 8 * SCALE;
+    let threshold = if has_threshold {
+        "threshold"
+    } else {
+        "its threshold comes and goes: see the last year"
+    };
     let _ = writeln!(
         svg,
         "<text class=\"title\" x=\"{left}\" y=\"{y}\">{}<tspan class=\"about\" dx=\"{gap}\">{}, {}</tspan>\
-         <tspan class=\"about line1\" dx=\"{gap}\">threshold</tspan></text>\
+         <tspan class=\"about line1\" dx=\"{gap}\">{threshold}</tspan></text>\
          <text class=\"last\" x=\"{right}\" y=\"{y}\">{}</text>",
         Escaped(rule),
         Escaped(subject),

@@ -329,6 +329,23 @@ fn readings_stand_against_their_thresholds() {
     assert_eq!(page.matches("stroke=\"#B85C14\" stroke-width").count(), 2);
     assert!(page.contains(">breadth<tspan class=\"about\" dx=\"32\">SP500, percent</tspan>"));
     assert!(page.contains(">89</text>"), "the last reading");
+    assert!(!page.contains("its threshold comes and goes"));
+}
+
+#[test]
+fn a_threshold_that_comes_and_goes_is_left_to_the_last_year() {
+    let mut page = input(1_000, Vec::new());
+    page.panels = vec![Panel {
+        rule: "thrust".to_owned(),
+        subject: "SP500".to_owned(),
+        unit: "share".to_owned(),
+        points: series("", 1_000, |_| 0.5).points,
+        threshold: series("", 1_000, |at| 0.4 + 0.2 * f64::from(at % 2)).points,
+        opening: series("", 1_000, |at| 0.4 + 0.2 * f64::from(at % 2)).points,
+    }];
+    let page = check(&page);
+    assert_eq!(page.matches("its threshold comes and goes").count(), 1);
+    assert_eq!(page.matches("stroke=\"#B85C14\" stroke-width").count(), 1);
 }
 
 #[test]
