@@ -5,7 +5,7 @@
 
 FOLDER holds the configuration, rules.toml, and what the backtest read, readings.ndjson: a line a reading, with `rule`,
 `session`, `value` and, where it was asked for, `evidence`. DATA holds the daily files. Every rule must have a reading on
-exactly the sessions on which definitions.py has one, equal to 1e-9 of it. Exit code 1 where one differs.
+exactly the sessions on which its definition has one, equal to 1e-9 of it. Exit code 1 where one differs.
 """
 
 import json
@@ -17,7 +17,8 @@ import warnings
 import numpy as np
 import pandas as pd
 
-import definitions
+from definitions import definition
+from definitions.pairs import relative_strength_index
 from market import Market
 
 RELATIVE = 1e-9
@@ -29,7 +30,7 @@ ABSOLUTE = 1e-12
 SAMPLED = {"rate_sensitivity"}
 
 # Evidence that is held against something, too, and to how many decimals it is told.
-TOLD = {"momentum_stall": ("rsi", definitions.relative_strength_index, 2)}
+TOLD = {"momentum_stall": ("rsi", relative_strength_index, 2)}
 
 
 def read(path):
@@ -88,13 +89,13 @@ def main(arguments):
     faults = []
     for name, rule in universe["rules"].items():
         kind = rule["kind"]
-        theirs = getattr(definitions, kind)(rule, market)
+        theirs = definition(kind)(rule, market)
         ours = pd.Series(values.get(name, {}), dtype=float)
         faults.append((name, compare(name, ours, theirs.astype(float), kind in SAMPLED)))
         if name in evidence and kind in TOLD:
-            key, definition, decimals = TOLD[kind]
+            key, compute, decimals = TOLD[kind]
             told = {day: facts[key] for day, facts in evidence[name].items()}
-            fault = compare_told(f"{name} {key}", told, definition(rule, market), decimals)
+            fault = compare_told(f"{name} {key}", told, compute(rule, market), decimals)
             faults.append((f"{name} {key}", fault))
     faults = [f"{name}: {fault}" for name, fault in faults if fault]
     print("\n".join(faults), file=sys.stderr)
