@@ -83,7 +83,7 @@ impl State {
             );
         };
         match (params.measure, &self.core) {
-            (Gauge::TopShare, _) => format!("the top {top} hold {:.2} % of {group}", value),
+            (Gauge::TopShare, _) => format!("the top {top} hold {value:.2} % of {group}"),
             (Gauge::Herfindahl, _) => {
                 format!("{group}: Herfindahl index at {}", text::number(value))
             }

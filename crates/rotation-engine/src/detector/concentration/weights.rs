@@ -2,6 +2,7 @@
 
 use super::{Gauge, Params};
 use crate::detector::members::Roster;
+use crate::detector::row::Row;
 use serde::{Deserialize, Serialize};
 
 /// The members' capitalisations, now and before.
@@ -13,7 +14,7 @@ pub(super) struct Weights {
     factors: Vec<f64>,
     /// Capitalisations of the last sections, whoever belonged or not, the newest at `at`; as many as a return spans, and
     /// one. Only for the share of a return.
-    rows: Vec<Vec<f64>>,
+    rows: Vec<Row>,
     at: usize,
     pub(super) figures: Figures,
     /// The share of the return when it was last to be told.
@@ -97,10 +98,10 @@ impl Weights {
     fn turn(&mut self, window: usize) -> Option<usize> {
         if self.rows.len() <= window {
             self.at = self.rows.len();
-            self.rows.push(self.caps.clone());
+            self.rows.push(self.caps.clone().into());
         } else {
             self.at = (self.at + 1) % self.rows.len();
-            self.rows[self.at].copy_from_slice(&self.caps);
+            self.rows[self.at] = self.caps.clone().into();
         }
         (self.rows.len() > window).then(|| (self.at + 1) % self.rows.len())
     }
