@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::date;
 use rotation_engine::calendar::Calendar;
 use rotation_engine::clock::session_bucket;
-use rotation_engine::detector::{Kind, Names, Unit};
+use rotation_engine::detector::{DetectorState, Kind, Names, Step, Unit};
 use rotation_engine::section::{Point, Section};
 use serde_json::{Value, json};
 
@@ -54,14 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut accounts = [Duration::ZERO; 3];
     for session in Calendar::Xnys.sessions(date(2020, 1, 2), date(2024, 12, 31)) {
         let market = noise.next() - 0.5;
-        let values: Vec<Option<Point>> = closes
-            .iter_mut()
-            .map(|close| {
-                *close *= 1.0 + 0.02 * (market + noise.next() - 0.5);
-                // One in a hundred does not trade.
-                (noise.next() > 0.01).then(|| Point::flat(*close, true))
-            })
-            .collect();
+        let values = trade(&mut closes, market, &mut noise);
         let mut time = [Duration::ZERO; 3];
         for (at, (kind, state)) in kinds.iter().zip(&mut states).enumerate() {
             let inputs = kind.inputs();
@@ -70,18 +63,19 @@ fn main() -> Result<(), Box<dyn Error>> {
                 values: &values[..inputs.len()],
                 said: &[],
             };
-            let begun = Instant::now();
-            let step = state.step(kind, &section);
-            time[at] = begun.elapsed();
+            let step;
+            (step, time[at]) = timed(kind, state, &section);
             let units = vec![Unit::Price; inputs.len()];
             let names = Names {
                 symbols: &inputs,
                 units: &units,
             };
-            let begun = Instant::now();
-            let account = state.account(kind, names, &step.change);
-            accounts[at] = accounts[at].max(begun.elapsed());
-            std::hint::black_box(account);
+            let account = || {
+                let begun = Instant::now();
+                std::hint::black_box(state.account(kind, names, &step.change));
+                begun.elapsed()
+            };
+            accounts[at] = accounts[at].max(account().min(account()).min(account()));
         }
         times.push(time);
     }
@@ -98,6 +92,28 @@ fn main() -> Result<(), Box<dyn Error>> {
         )?;
     }
     Ok(())
+}
+
+/// The members' values of a session; one in a hundred does not trade.
+fn trade(closes: &mut [f64], market: f64, noise: &mut Noise) -> Vec<Option<Point>> {
+    let trades = closes.iter_mut().map(|close| {
+        *close *= 1.0 + 0.02 * (market + noise.next() - 0.5);
+        (noise.next() > 0.01).then(|| Point::flat(*close, true))
+    });
+    trades.collect()
+}
+
+/// Steps a detector, and the best time of three: other programs may take the processor away in between.
+fn timed(kind: &Kind, state: &mut DetectorState, section: &Section<'_>) -> (Step, Duration) {
+    let mut best = Duration::MAX;
+    for mut copy in [state.clone(), state.clone()] {
+        let begun = Instant::now();
+        std::hint::black_box(copy.step(kind, section));
+        best = best.min(begun.elapsed());
+    }
+    let begun = Instant::now();
+    let step = state.step(kind, section);
+    (step, best.min(begun.elapsed()))
 }
 
 fn report(times: &[[Duration; 3]], accounts: [Duration; 3]) -> Result<(), Box<dyn Error>> {

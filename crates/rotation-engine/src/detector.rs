@@ -38,6 +38,7 @@ pub mod record_high;
 pub mod regime;
 pub mod relative_return;
 pub mod relative_streak;
+mod row;
 pub mod short_squeeze;
 pub mod spike;
 pub mod stale_feed;
@@ -99,6 +100,12 @@ pub trait Params: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// leaves out the ones that are missing, and counts them.
     fn needs_all_inputs(&self) -> bool {
         true
+    }
+
+    /// Whether it holds the returns of its inputs against each other: those that are prices then have to be on one
+    /// adjustment basis.
+    fn compares_inputs(&self) -> bool {
+        false
     }
 
     /// Whether the kind can read single ticks.
@@ -329,6 +336,11 @@ macro_rules! detectors {
             /// See [`Params::needs_all_inputs`].
             pub fn needs_all_inputs(&self) -> bool {
                 match self { $(Kind::$variant(params) => params.needs_all_inputs(),)* }
+            }
+
+            /// See [`Params::compares_inputs`].
+            pub fn compares_inputs(&self) -> bool {
+                match self { $(Kind::$variant(params) => params.compares_inputs(),)* }
             }
 
             /// See [`Params::reads_ticks`].

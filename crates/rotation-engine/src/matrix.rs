@@ -51,9 +51,9 @@ pub(crate) fn eigenvalues(matrix: Vec<f64>, size: usize) -> Vec<f64> {
     let mut last = size.saturating_sub(1);
     // Two or three rounds an eigenvalue are usual.
     for _ in 0..60 * size {
-        for at in 0..last {
-            if beside[at].abs() <= f64::EPSILON * largest {
-                beside[at] = 0.0;
+        for value in &mut beside[..last] {
+            if value.abs() <= f64::EPSILON * largest {
+                *value = 0.0;
             }
         }
         while last > 0 && beside[last - 1] == 0.0 {

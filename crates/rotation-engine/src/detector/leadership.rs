@@ -221,6 +221,10 @@ impl super::Params for Params {
         false
     }
 
+    fn compares_inputs(&self) -> bool {
+        true
+    }
+
     fn reads_ticks(&self) -> bool {
         false
     }

@@ -265,26 +265,49 @@ fn check_bases(at: &Key, series: &[SeriesPlan]) -> Result<(), PlanError> {
                 ));
             }
         }
-        let basis = |ix: &SeriesIx| series[ix.index()].adjustment;
-        let comparable = |ix: &&SeriesIx| series[ix.index()].unit == Unit::Price;
-        let mut priced = legs.iter().filter(comparable);
-        if let Some(first) = priced.next()
-            && let Some(other) = priced.find(|ix| basis(ix) != basis(first))
-        {
-            let name = |ix: &SeriesIx| {
-                format!(
-                    "{} is {}",
-                    series[ix.index()].symbol,
-                    adjustment_name(basis(ix))
-                )
-            };
-            return Err(at.error(
-                "legs of one adjustment basis",
-                format!("{}, {}", name(first), name(other)),
-            ));
+        if let Some(found) = two_bases(&legs, series) {
+            return Err(at.error("legs of one adjustment basis", found));
         }
     }
     Ok(())
+}
+
+/// A kind that holds its inputs against each other reads prices of one adjustment basis.
+fn check_inputs_basis(
+    at: &Key,
+    kind: &crate::detector::Kind,
+    inputs: &[SeriesIx],
+    series: &[SeriesPlan],
+) -> Result<(), PlanError> {
+    if !kind.compares_inputs() {
+        return Ok(());
+    }
+    let raw = |ix: &SeriesIx| {
+        let plan = &series[ix.index()];
+        if plan.source == SeriesSource::Raw {
+            vec![*ix]
+        } else {
+            legs(plan)
+        }
+    };
+    let raw: Vec<SeriesIx> = inputs.iter().flat_map(raw).collect();
+    match two_bases(&raw, series) {
+        Some(found) => Err(at.error("inputs of one adjustment basis", found)),
+        None => Ok(()),
+    }
+}
+
+/// The first two prices that are on different adjustment bases.
+fn two_bases(raw: &[SeriesIx], series: &[SeriesPlan]) -> Option<String> {
+    let mut priced = raw
+        .iter()
+        .map(|ix| &series[ix.index()])
+        .filter(|plan| plan.unit == Unit::Price);
+    let first = priced.next()?;
+    let other = priced.find(|other| other.adjustment != first.adjustment)?;
+    let name =
+        |plan: &SeriesPlan| format!("{} is {}", plan.symbol, adjustment_name(plan.adjustment));
+    Some(format!("{}, {}", name(first), name(other)))
 }
 
 fn adjustment_name(adjustment: Adjustment) -> &'static str {
@@ -334,6 +357,7 @@ fn build_rule(
     };
     let inputs = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     check_clock(at, clock, kind, &inputs, series)?;
+    check_inputs_basis(at, kind, &inputs, series)?;
     let mut known = vec!["opened", "escalated", "eased", "resolved"];
     known.extend_from_slice(kind.rungs());
     for (table, key) in written

@@ -90,5 +90,5 @@ fn what_common_movements_absorb() {
         return;
     };
     expect(&shift, "2020-03-16", 2.869_245_328_721_403_3);
-    expect(&shift, "2026-01-15", -0.497_990_490_237_366_28);
+    expect(&shift, "2026-01-15", -0.497_990_490_237_366_3);
 }

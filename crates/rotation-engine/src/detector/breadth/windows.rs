@@ -2,6 +2,7 @@
 
 use super::{Gauge, Params, TIE};
 use crate::detector::members::Roster;
+use crate::detector::row::Row;
 use crate::window::{RollingMax, RollingMin};
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +133,7 @@ impl Windows {
 pub(super) struct Means {
     size: u32,
     /// 0 where a member had no close.
-    rows: Vec<Vec<f64>>,
+    rows: Vec<Row>,
     /// The row written last.
     at: usize,
     sums: Vec<f64>,
@@ -149,12 +150,12 @@ impl Means {
         self.runs.resize(closes.len(), 0);
         if self.rows.len() < self.size as usize {
             self.at = self.rows.len();
-            self.rows.push(vec![0.0; closes.len()]);
+            self.rows.push(vec![0.0; closes.len()].into());
         } else {
             self.at = (self.at + 1) % self.rows.len();
         }
         let mut wild = Vec::new();
-        let row = self.rows[self.at].iter_mut().zip(closes);
+        let row = self.rows[self.at].edit().iter_mut().zip(closes);
         let sums = self.sums.iter_mut().zip(&mut self.runs);
         for (place, ((sum, run), (held, close))) in sums.zip(row).enumerate() {
             let oldest = std::mem::replace(held, *close);
@@ -171,7 +172,7 @@ impl Means {
         if self.at + 1 == self.size as usize {
             self.sums.fill(0.0);
             for row in &self.rows {
-                for (sum, close) in self.sums.iter_mut().zip(row) {
+                for (sum, close) in self.sums.iter_mut().zip(row.iter()) {
                     *sum += *close;
                 }
             }
@@ -189,7 +190,7 @@ impl Means {
     fn rescale(&mut self, place: usize, factor: f64) {
         if place < self.sums.len() {
             for row in &mut self.rows {
-                row[place] *= factor;
+                row.edit()[place] *= factor;
             }
             self.refresh(place);
         }

@@ -12,20 +12,69 @@ fn kind(params: Value) -> Kind {
     Kind::deserialize("concentration", all).unwrap().unwrap()
 }
 
+fn faults(cases: &[(Value, &str)]) {
+    for (params, error) in cases {
+        assert_eq!(
+            kind(params.clone()).check().unwrap_err().to_string(),
+            *error,
+            "{params}"
+        );
+    }
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of faults")]
 fn bounds_name_the_key() {
-    for (params, error) in [
+    faults(&[
         (
             json!({"members": ["A"]}),
             "members: expected 2 to 10000 members, found 1",
         ),
         (json!({"group": ""}), "group: expected a name, found \"\""),
+        (
+            json!({"top": 2, "sessions": 5}),
+            "sessions: expected no sessions beside this measure, found 5",
+        ),
+        (
+            json!({"top": 2, "measure": "return_share", "sessions": 0}),
+            "sessions: expected 1 to 2520 sessions, found 0",
+        ),
+        (
+            json!({"top": 2, "close_at": 5}),
+            "close_at: expected an open_at beside it, found 5",
+        ),
+        (
+            json!({"top": 2, "open_at": 30, "close_at": 31}),
+            "close_at: expected at most open_at (30), found 31",
+        ),
+        (
+            json!({"top": 2, "measure": "effective_number", "open_at": 3, "close_at": 2}),
+            "close_at: expected at least open_at (3), found 2",
+        ),
+        (
+            json!({"top": 2, "min_counted_pct": -1}),
+            "min_counted_pct: expected 0 to 100 percent, found -1",
+        ),
+    ]);
+    assert!(
+        kind(json!({"top": 2}))
+            .check_units(&[Unit::Percent])
+            .is_err()
+    );
+}
+
+#[test]
+fn faults_of_top_shares_and_basket_are_told() {
+    faults(&[
         (json!({}), "top: expected 1 to 4 members, found 7"),
         (json!({"top": 0}), "top: expected 1 to 4 members, found 0"),
         (
             json!({"measure": "basket", "basket": ["A"], "top": 1}),
             "top: expected none beside measure = \"basket\", found 1",
+        ),
+        (
+            json!({"measure": "basket", "basket": ["A"], "shares": {"A": 1}}),
+            "shares: expected none beside measure = \"basket\", found some",
         ),
         (
             json!({"top": 2, "shares": {"A": 1, "B": 1}}),
@@ -51,42 +100,7 @@ fn bounds_name_the_key() {
             json!({"measure": "basket", "basket": ["A", "A"]}),
             "basket: expected some of the members, each once, and not all, found [\"A\", \"A\"]",
         ),
-        (
-            json!({"top": 2, "sessions": 5}),
-            "sessions: expected no sessions beside this measure, found 5",
-        ),
-        (
-            json!({"top": 2, "measure": "return_share", "sessions": 0}),
-            "sessions: expected 1 to 2520 sessions, found 0",
-        ),
-        (
-            json!({"top": 2, "close_at": 5}),
-            "close_at: expected an open_at beside it, found 5",
-        ),
-        (
-            json!({"top": 2, "open_at": 30, "close_at": 31}),
-            "close_at: expected at most open_at (30), found 31",
-        ),
-        (
-            json!({"top": 2, "measure": "effective_number", "open_at": 3, "close_at": 2}),
-            "close_at: expected at least open_at (3), found 2",
-        ),
-        (
-            json!({"top": 2, "min_counted_pct": -1}),
-            "min_counted_pct: expected 0 to 100 percent, found -1",
-        ),
-    ] {
-        assert_eq!(
-            kind(params.clone()).check().unwrap_err().to_string(),
-            error,
-            "{params}"
-        );
-    }
-    assert!(
-        kind(json!({"top": 2}))
-            .check_units(&[Unit::Percent])
-            .is_err()
-    );
+    ]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{Gauge, Params};
 use crate::detector::members::Roster;
+use crate::detector::row::Row;
 use serde::{Deserialize, Serialize};
 
 /// The members' capitalisations, now and before.
@@ -11,9 +12,9 @@ pub(super) struct Weights {
     caps: Vec<f64>,
     /// What brings a member's values to their basis before any split.
     factors: Vec<f64>,
-    /// Capitalisations of the last sections, whoever belonged or not, the newest at `at`; as many as a return spans,
-    /// and one. Only for the share of a return.
-    rows: Vec<Vec<f64>>,
+    /// Capitalisations of the last sections, whoever belonged or not, the newest at `at`; as many as a return spans, and
+    /// one. Only for the share of a return.
+    rows: Vec<Row>,
     at: usize,
     pub(super) figures: Figures,
     /// The share of the return when it was last to be told.
@@ -92,15 +93,15 @@ impl Weights {
         (Some(value), u32::try_from(counted).unwrap_or(u32::MAX))
     }
 
-    /// Puts the capitalisations in the place of the oldest, once there are enough: where those of so many sections
-    /// before are.
+    /// Puts the capitalisations in the place of the oldest, once there are enough: where those of so many sections before
+    /// are.
     fn turn(&mut self, window: usize) -> Option<usize> {
         if self.rows.len() <= window {
             self.at = self.rows.len();
-            self.rows.push(self.caps.clone());
+            self.rows.push(self.caps.clone().into());
         } else {
             self.at = (self.at + 1) % self.rows.len();
-            self.rows[self.at].copy_from_slice(&self.caps);
+            self.rows[self.at] = self.caps.clone().into();
         }
         (self.rows.len() > window).then(|| (self.at + 1) % self.rows.len())
     }

@@ -64,7 +64,7 @@ impl State {
         let now: Vec<f64> = ranked.iter().map(|(_, now, _)| *now).collect();
         let then: Vec<f64> = ranked.iter().map(|(_, _, then)| *then).collect();
         let (order, order_then) = (ranks::order(&now), ranks::order(&then));
-        if let Some(correlation) = ranks::correlation(&now, &then) {
+        if let Some(correlation) = ranks::correlation((&now, &order), (&then, &order_then)) {
             put("rank_correlation", round(correlation, 4).into());
         }
         let top = (params.top as usize).min(ranked.len());
@@ -88,9 +88,13 @@ impl State {
             put("top_came", came.into());
             put("top_went", went.into());
         }
-        let is_watched = |place: usize| params.watch.contains(&params.members.symbols()[place]);
-        let watched = order.iter().filter(|at| is_watched(ranked[**at].0)).count();
-        let mut others = SHOWN_MAX.saturating_sub(watched);
+        let watched = params
+            .watch
+            .iter()
+            .filter_map(|symbol| params.members.place(symbol));
+        let watched: Vec<usize> = watched.collect();
+        let is_watched = |place: usize| watched.contains(&place);
+        let mut others = SHOWN_MAX.saturating_sub(watched.len());
         let mut shown = Vec::new();
         for at in order {
             let place = ranked[at].0;

@@ -77,15 +77,14 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
             .unwrap();
         matrix.swap(step, pivot);
         right.swap(step, pivot);
-        for row in 0..size {
-            if row != step {
-                let factor = matrix[row][step] / matrix[step][step];
-                for column in step..size {
-                    let above = matrix[step][column];
-                    matrix[row][column] -= factor * above;
-                }
-                right[row] -= factor * right[step];
-            }
+        let above = matrix[step].clone();
+        for row in (0..size).filter(|row| *row != step) {
+            let factor = matrix[row][step] / above[step];
+            matrix[row]
+                .iter_mut()
+                .zip(&above)
+                .for_each(|(value, above)| *value -= factor * above);
+            right[row] -= factor * right[step];
         }
     }
     (0..size).map(|at| right[at] / matrix[at][at]).collect()
