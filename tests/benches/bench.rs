@@ -1,6 +1,6 @@
 //! Measures the engine and the service against their floors, prints the figures and writes them to `BENCHMARKS.md`.
 //!
-//! `make bench` does all of it. `cargo bench -p rotation-tests --bench bench -- engine decode kafka` does the parts
+//! `make bench` does all of it. `cargo bench -p rotation-tests --bench bench -- engine decode shift kafka` does the parts
 //! that are named, and writes nothing; `--short` measures little, to see that it works.
 
 #![allow(
@@ -12,7 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use rotation_tests::bench::page::{Machine, page, text};
-use rotation_tests::bench::{Row, Scale, decode, end_to_end, engine};
+use rotation_tests::bench::{Row, Scale, decode, end_to_end, engine, shift};
 use rotation_tests::workspace;
 
 fn main() -> Result<()> {
@@ -32,6 +32,9 @@ fn main() -> Result<()> {
     }
     if is_wanted("decode") {
         rows.extend(show(decode::run(&scale)?));
+    }
+    if is_wanted("shift") {
+        rows.extend(show(shift::run(&scale)?));
     }
     if is_wanted("kafka") {
         let reader = Path::new(env!("CARGO_BIN_EXE_bench-reader"));

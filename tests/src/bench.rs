@@ -3,6 +3,7 @@
 //! - [`market`]: the ticks and records that all of them use
 //! - [`engine`]: ticks through the sampler and the universe
 //! - [`decode`]: the same from JSON records
+//! - [`shift`]: one value through the rule that does the most with it
 //! - [`end_to_end`]: the sampler stage on Apache Kafka, against a bare consumer; [`reader`] is the process of each
 //! - [`page`]: writes `BENCHMARKS.md`
 //!
@@ -16,6 +17,7 @@ pub mod engine;
 pub mod market;
 pub mod page;
 pub mod reader;
+pub mod shift;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]

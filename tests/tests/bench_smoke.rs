@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use rotation_tests::bench::page::{Machine, page, text};
-use rotation_tests::bench::{Row, Scale, decode, end_to_end, engine};
+use rotation_tests::bench::{Row, Scale, decode, end_to_end, engine, shift};
 
 fn expect_figures(rows: &[Row]) {
     assert!(!rows.is_empty());
@@ -35,6 +35,11 @@ fn the_engine_is_measured() {
 #[test]
 fn decoding_is_measured() {
     expect_figures(&decode::run(&Scale::smoke()).unwrap());
+}
+
+#[test]
+fn the_rule_that_does_the_most_is_measured() {
+    expect_figures(&shift::run(&Scale::smoke()).unwrap());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{backtest, config, demo, replay, run, tail};
+use crate::{backtest, changepoints, config, demo, replay, run, tail};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -40,6 +40,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Run the rules over files: no Kafka, the same engine, the same alerts.
     Backtest(backtest::Args),
+    /// Score the change points of `mean_shift` on annotated series.
+    ScoreChangepoints(changepoints::Args),
     /// Print a JSON Schema.
     Schema(SchemaArgs),
     /// Print a shell's completion script.
@@ -95,6 +97,7 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Backtest(args) => backtest::run(&args, &mut out.lock()),
+            Command::ScoreChangepoints(args) => changepoints::run(&args, &mut out.lock()),
             Command::Schema(args) => {
                 let schema = match args.what {
                     SchemaOf::Input => rotation_wire::schema::input(),

@@ -113,6 +113,7 @@ pub fn page(before: &Machine, scale: &Scale, rows: &[Row]) -> String {
         kafka_records,
         ..
     } = scale;
+    let values = ticks / 10;
     let _ = write!(
         page,
         "\n\
@@ -125,6 +126,8 @@ pub fn page(before: &Machine, scale: &Scale, rows: &[Row]) -> String {
            {rounds} rounds.\n\
          - **Decode and engine**: {records} JSON records of 120 bytes, decoded, the symbol looked up, the engine as above. Floor:\n  \
            `serde_json` into a derived struct that borrows its texts, and the RFC 3339 time parsed, nothing else. {rounds} rounds.\n\
+         - **`mean_shift`**: {values} values of noise through a rule that holds each against 250 run lengths, all in use.\n  \
+           Floor: a logarithm for each of them. {rounds} rounds.\n\
          - **From Kafka**: {kafka_records} such records on a local broker, which shares the cores. The stage runs as in\n  \
            `rotation run`: transactions, snapshots, metrics. Floor: a consumer with the same settings and the same calls that\n  \
            drops every record. From the first record to the last; {kafka_rounds} rounds, each reader a process of its own.\n  \
