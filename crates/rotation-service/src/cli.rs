@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{backtest, calibrate, config, demo, replay, run, tail, why};
+use crate::{backtest, calibrate, changepoints, config, demo, replay, run, tail, why};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ enum Command {
     Why(why::Args),
     /// Count how often each rule opens in history and by chance, and say which threshold would be rare enough.
     Calibrate(calibrate::Args),
+    /// Score the change points of `mean_shift` on annotated series.
+    ScoreChangepoints(changepoints::Args),
     /// Print a JSON Schema.
     Schema(SchemaArgs),
     /// Print a shell's completion script.
@@ -103,6 +105,7 @@ impl Cli {
             Command::Backtest(args) => backtest::run(&args, &mut out.lock()),
             Command::Why(args) => why::run(&args, &mut out.lock()),
             Command::Calibrate(args) => calibrate::run(&args, &mut out.lock()),
+            Command::ScoreChangepoints(args) => changepoints::run(&args, &mut out.lock()),
             Command::Schema(args) => {
                 let schema = match args.what {
                     SchemaOf::Input => rotation_wire::schema::input(),

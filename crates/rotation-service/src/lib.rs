@@ -5,10 +5,12 @@
 //! - [`config`]: what is detected, from a TOML file
 //! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
 //! - [`metrics`], [`http`]: what operations see
+//! - [`changepoints`]: annotated series, and what `mean_shift` finds in them
 //! - [`files`]: market data readers; [`report`]: the page of a backtest; [`tail`]: alerts as lines
 
 pub mod backtest;
 pub mod calibrate;
+pub mod changepoints;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -3,7 +3,7 @@
 //!
 //! `calibrate_mean_shift WAY [ENOUGH [MOST]]`, where WAY is `linear`, `constant` or a reference of `cusum` such as 0.5:
 //! at each threshold of a ladder series of 5,000 values are simulated until there are ENOUGH (2,500) alarms or MOST
-//! (150,000,000) values. Between the rungs ln N is taken for a straight line.
+//! (80,000,000) values. Between the rungs ln N is taken for a straight line.
 
 use std::error::Error;
 use std::io::{Write, stdout};
@@ -11,10 +11,8 @@ use std::io::{Write, stdout};
 use rotation_engine::detector::mean_shift::{Method, Params, Segments};
 use rotation_sim::shifts::{Noise, false_alarms};
 
-/// The rates of the tables.
-const ONE_IN: [f64; 7] = [
-    100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0, 100_000.0,
-];
+/// The rates of the tables; beyond the last one ln N goes on as a straight line.
+const ONE_IN: [f64; 6] = [250.0, 500.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0];
 const LENGTH: usize = 5_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let enough = arguments.get(1).map_or(Ok(2_500), |text| text.parse())?;
     let most = arguments
         .get(2)
-        .map_or(Ok(150_000_000), |text| text.parse())?;
+        .map_or(Ok(80_000_000), |text| text.parse())?;
     let mut params = Params::new("noise");
     let (mut threshold, rung) = match way.as_str() {
         "linear" | "constant" => (-6.0, 0.5),

@@ -233,3 +233,6 @@ pub fn delays(params: &Params, shift: f64, before: usize, within: usize, runs: u
 pub fn median(ascending: &[usize]) -> Option<usize> {
     ascending.get(ascending.len().checked_sub(1)? / 2).copied()
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ pub struct Params {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segments: Option<Segments>,
     /// How often the rule may alarm where nothing changes: once in so many observations. Default 10,000, some forty
-    /// years of sessions; 100 to 100,000. Held on independent normal noise; more on other noise in the docs.
+    /// years of sessions; 250 to 100,000. Held on independent normal noise; more on other noise in the docs.
     #[serde(default = "false_alarm_one_in_default")]
     pub false_alarm_one_in: f64,
     /// What the reading is held against instead, without calibration: log odds with `bocpd`, −10 to 100; standard
@@ -461,7 +461,7 @@ pub(super) fn samples() -> Vec<Params> {
         of,
         method,
         segments,
-        false_alarm_one_in: 100.0,
+        false_alarm_one_in: 250.0,
         threshold,
         run_length: 60,
         reference: 0.5,

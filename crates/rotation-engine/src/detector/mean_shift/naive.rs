@@ -105,14 +105,15 @@ impl Naive {
             return;
         }
         let segments = self.shape.segments;
-        let (mut value, mut noise) = (taken.value, taken.noise);
+        let mut value = taken.value;
+        let mut noise = taken.noise.max(self.runs[0].noise);
         if let Some(own) = expected(segments, &self.values, self.runs[0].noise) {
             let freedom = 2.0 * own.shape;
             let bound = WILD * (8.0 * freedom + 3.0) / (8.0 * freedom + 1.0);
             let t = (freedom * ((bound * bound / freedom).exp() - 1.0)).sqrt();
             let reach = t * own.noise * own.width;
             value = value.clamp(own.location - reach, own.location + reach);
-            noise = noise.max(own.noise);
+            noise = taken.noise.max(own.noise);
         }
         let total = ln_sum(self.runs.iter().map(|run| run.mass));
         for run in &mut self.runs {
