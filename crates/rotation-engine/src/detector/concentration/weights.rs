@@ -12,8 +12,8 @@ pub(super) struct Weights {
     caps: Vec<f64>,
     /// What brings a member's values to their basis before any split.
     factors: Vec<f64>,
-    /// Capitalisations of the last sections, whoever belonged or not, the newest at `at`; as many as a return spans, and
-    /// one. Only for the share of a return.
+    /// Capitalisations of the last sections, whoever belonged or not, the newest at `at`; as many as a return spans,
+    /// and one. Only for the share of a return.
     rows: Vec<Row>,
     at: usize,
     pub(super) figures: Figures,
@@ -93,8 +93,8 @@ impl Weights {
         (Some(value), u32::try_from(counted).unwrap_or(u32::MAX))
     }
 
-    /// Puts the capitalisations in the place of the oldest, once there are enough: where those of so many sections before
-    /// are.
+    /// Puts the capitalisations in the place of the oldest, once there are enough: where those of so many sections
+    /// before are.
     fn turn(&mut self, window: usize) -> Option<usize> {
         if self.rows.len() <= window {
             self.at = self.rows.len();
