@@ -29,16 +29,19 @@ const MEMBERS: usize = 3_000;
 /// Series of the heavy universe.
 const MANY: usize = 10_000;
 
+/// The series that is a rate, and no member of a group.
+const RATE: usize = 8;
+
 /// A universe of so many series with these rules, and the groups `all`, and `others` without the second series.
 fn universe(series: usize, rules: &str) -> Result<Arc<UniversePlan>> {
-    let names: Vec<String> = (0..series)
-        .map(|at| format!("\"{}\"", symbol(at)))
-        .collect();
-    let others = [&names[..1], &names[2..]].concat();
     let mut text = String::from("[universe.bench.series]\n");
-    for name in &names {
-        let _ = writeln!(text, "{name} = {{}}");
+    for at in 0..series {
+        let unit = if at == RATE { "percent" } else { "price" };
+        let _ = writeln!(text, "{} = {{ unit = \"{unit}\" }}", symbol(at));
     }
+    let members = (0..series).filter(|at| *at != RATE);
+    let names: Vec<String> = members.map(|at| format!("\"{}\"", symbol(at))).collect();
+    let others = [&names[..1], &names[2..]].concat();
     let _ = write!(
         text,
         "[universe.bench.groups.all]\nmembers = [{}]\n[universe.bench.groups.others]\nmembers = [{}]\n{rules}",
@@ -140,9 +143,9 @@ fn wide_session(scale: &Scale) -> Result<Row> {
                 .any(|name| rule.contains(name))
         })
         .collect::<String>();
-    let plan = universe(MEMBERS, &rules)?;
+    let plan = universe(MEMBERS + 1, &rules)?;
     let sessions = scale.sessions;
-    let mut market = Sessions::new(MEMBERS, sessions);
+    let mut market = Sessions::new(MEMBERS + 1, sessions);
     let mut universe = Universe::new(plan);
     universe.set_readings(ReadingDetail::Values);
     let (mut out, mut readings) = (Vec::new(), 0);
@@ -233,7 +236,7 @@ fn weight(scale: &Scale) -> Result<Row> {
                 .iter()
                 .any(|name| rule.contains(&format!("rules.{name}]")))
             {
-                let names: Vec<String> = (0..SERIES)
+                let names: Vec<String> = (0..RATE)
                     .map(|at| format!("\"{}\"", symbol(at)))
                     .collect();
                 rule.replace("\"all\"", &format!("[{}]", names.join(", ")))

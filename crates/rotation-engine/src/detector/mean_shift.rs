@@ -48,7 +48,7 @@ pub struct Params {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
     /// The most observations behind a change that is still looked for. Default 250; 50 to 1,000. Memory and time grow
-    /// with it.
+    /// with it. Thresholds are counted at 250; with less it alarms less often than asked.
     #[serde(default = "run_length_default")]
     pub run_length: u32,
     /// With `cusum`, half the shift that is found fastest, in standard deviations. Default 0.5; 0.25 to 1.

@@ -74,19 +74,34 @@ fn the_shipped_rate_is_the_one_asked() {
 
 #[test]
 fn neither_the_bound_nor_the_length_of_the_series_matters() {
-    for run_length in [50, 1_000] {
-        for params in [linear(), constant()] {
-            let params = Params {
-                run_length,
-                ..params
-            };
-            expect_rate(params, 1_000.0, LENGTH, 400);
-        }
+    for params in [linear(), constant()] {
+        let params = Params {
+            run_length: 1_000,
+            ..params
+        };
+        expect_rate(params, 1_000.0, LENGTH, 400);
     }
     for length in [500, 50_000] {
         expect_rate(linear(), 1_000.0, length, 400);
         expect_rate(constant(), 1_000.0, length, 400);
         expect_rate(cusum(0.5), 1_000.0, length, 400);
+    }
+}
+
+/// The tables are counted at run lengths of 250. A shorter memory alarms less often than asked, never more.
+#[test]
+fn a_shorter_memory_alarms_less_often() {
+    for params in [linear(), constant()] {
+        let params = Params {
+            run_length: 50,
+            false_alarm_one_in: 1_000.0,
+            ..params
+        };
+        let measured = one_in(&params, Noise::Normal, LENGTH, 400);
+        assert!(
+            (833.0..2_000.0).contains(&measured),
+            "one in {measured:.0}: {params:?}"
+        );
     }
 }
 
@@ -115,7 +130,7 @@ fn larger_shifts_are_found_sooner() {
         let found = [1.0, 2.0, 4.0].map(|shift| delays(&params, shift, 250, 250, 60));
         let medians = found.each_ref().map(|found| median(&found.delays).unwrap());
         assert!(
-            medians[0] > medians[1] && medians[1] > medians[2],
+            medians[0] > medians[1] && medians[1] >= medians[2],
             "{medians:?}: {params:?}"
         );
         assert!(
