@@ -95,7 +95,11 @@ fn rule((kind, own): (&'static str, Schema)) -> Value {
     let mut rule = inlined::<RuleCommon>();
     let mut own = plain(own);
     let own_properties = own["properties"].as_object_mut().map(std::mem::take);
-    for (key, property) in own_properties.into_iter().flatten() {
+    for (key, mut property) in own_properties.into_iter().flatten() {
+        if key == "members" {
+            let group = json!({ "type": "string", "description": "The name of a group." });
+            property = json!({ "anyOf": [property, group] });
+        }
         set_property(&mut rule, &key, property);
     }
     set_property(&mut rule, "kind", json!({ "const": kind }));

@@ -236,9 +236,8 @@ fn weight(scale: &Scale) -> Result<Row> {
                 .iter()
                 .any(|name| rule.contains(&format!("rules.{name}]")))
             {
-                let names: Vec<String> = (0..RATE)
-                    .map(|at| format!("\"{}\"", symbol(at)))
-                    .collect();
+                let names: Vec<String> =
+                    (0..RATE).map(|at| format!("\"{}\"", symbol(at))).collect();
                 rule.replace("\"all\"", &format!("[{}]", names.join(", ")))
             } else {
                 rule.to_owned()

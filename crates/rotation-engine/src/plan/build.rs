@@ -327,6 +327,27 @@ fn legs(plan: &SeriesPlan) -> Vec<SeriesIx> {
     }
 }
 
+/// The keys of a rule's severities and notify levels are states, or rungs of its kind.
+fn check_keys(at: &Key, written: &RuleSpec) -> Result<(), PlanError> {
+    let mut known = vec!["opened", "escalated", "eased", "resolved"];
+    known.extend_from_slice(written.kind.rungs());
+    for (table, key) in written
+        .common
+        .severity
+        .keys()
+        .map(|key| ("severity", key))
+        .chain(written.common.notify.keys().map(|key| ("notify", key)))
+    {
+        if !known.contains(&key.as_str()) {
+            return Err(at.sub(table).error(
+                format!("keys among {}", known.join(", ")),
+                format!("\"{key}\""),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn build_rule(
     at: &Key,
     name: &str,
@@ -358,22 +379,7 @@ fn build_rule(
     let inputs = symbols.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     check_clock(at, clock, kind, &inputs, series)?;
     check_inputs_basis(at, kind, &inputs, series)?;
-    let mut known = vec!["opened", "escalated", "eased", "resolved"];
-    known.extend_from_slice(kind.rungs());
-    for (table, key) in written
-        .common
-        .severity
-        .keys()
-        .map(|key| ("severity", key))
-        .chain(written.common.notify.keys().map(|key| ("notify", key)))
-    {
-        if !known.contains(&key.as_str()) {
-            return Err(at.sub(table).error(
-                format!("keys among {}", known.join(", ")),
-                format!("\"{key}\""),
-            ));
-        }
-    }
+    check_keys(at, written)?;
     let units: Vec<Unit> = inputs.iter().map(|ix| series[ix.index()].unit).collect();
     kind.check_units(&units)
         .map_err(|error| at.sub(&error.key).error(error.expected, error.found))?;

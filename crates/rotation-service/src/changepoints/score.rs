@@ -100,13 +100,16 @@ fn count(count: usize) -> f64 {
 mod tests {
     use super::*;
 
+    /// Change points by annotator, those that were told, and the score.
+    type Case<'a> = (&'a [&'a [usize]], &'a [usize], f64);
+
     fn close(left: f64, right: f64) -> bool {
         (left - right).abs() < 1e-12
     }
 
     #[test]
     fn covering_by_hand() {
-        let cases: [(&[&[usize]], &[usize], f64); 7] = [
+        let cases: [Case<'_>; 7] = [
             (&[&[]], &[], 1.0),
             // [0, 10) against two halves.
             (&[&[]], &[5], 0.5),
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn f1_by_hand() {
-        let cases: [(&[&[usize]], &[usize], f64); 8] = [
+        let cases: [Case<'_>; 8] = [
             (&[&[]], &[], 1.0),
             // Both are found, and the annotator of none is content.
             (&[&[10], &[]], &[12], 1.0),

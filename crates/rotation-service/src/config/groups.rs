@@ -106,7 +106,7 @@ pub(super) fn expand(reader: &mut Reader<'_>, rule: &mut Table, at: &KeyPath, gr
         };
         match groups.get(name) {
             Some(group) => {
-                drop(rule.insert((*key).to_owned(), Value::Array(group.members.clone())))
+                drop(rule.insert((*key).to_owned(), Value::Array(group.members.clone())));
             }
             None => {
                 let names: Vec<&str> = groups.keys().map(String::as_str).collect();

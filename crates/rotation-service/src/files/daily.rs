@@ -180,7 +180,7 @@ impl PanelRows {
             match close {
                 Ok(Session { close, .. }) => {
                     out.records
-                        .push_back(FileRecord::close(&series.symbol, close, price, None))
+                        .push_back(FileRecord::close(&series.symbol, close, price, None));
                 }
                 Err(reason) => out.skips.add(reason, row.number, date),
             }

@@ -228,7 +228,8 @@ prop_compose! {
         severity in prop::sample::select(vec![Severity::Info, Severity::Warning, Severity::Critical]),
         notify in prop::sample::select(vec![Notify::Digest, Notify::Chat, Notify::Page]),
         state in prop::sample::select(vec![
-            State::Opened, State::Escalated, State::Eased, State::Confirmed, State::Corrected, State::Resolved, State::Retracted,
+            State::Opened, State::Escalated, State::Eased, State::Confirmed,
+            State::Corrected, State::Resolved, State::Retracted,
         ]),
         numbers in (any::<u32>(), any::<i64>(), any::<i64>(), any::<bool>()),
         values in (finite(), finite(), finite()),

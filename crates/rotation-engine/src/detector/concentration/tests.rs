@@ -23,7 +23,6 @@ fn faults(cases: &[(Value, &str)]) {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of faults")]
 fn bounds_name_the_key() {
     faults(&[
         (

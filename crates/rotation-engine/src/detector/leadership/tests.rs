@@ -185,7 +185,10 @@ proptest! {
 
     #[test]
     fn readings_and_events_are_those_of_the_definition(
-        seed: u64, n in 3_usize..8, confirm in 1_usize..4, calendar in prop::sample::select(&[Calendar::Xnys, Calendar::AlwaysOpen])
+        seed: u64,
+        n in 3_usize..8,
+        confirm in 1_usize..4,
+        calendar in prop::sample::select(&[Calendar::Xnys, Calendar::AlwaysOpen]),
     ) {
         let market = Ragged::walk(seed, 4, 400);
         let told = ragged::run(&watching(calendar, n, confirm), &market);

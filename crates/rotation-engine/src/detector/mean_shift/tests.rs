@@ -428,9 +428,7 @@ fn a_state_is_small() {
             bench.step(&(tick_bucket(time), vec![Some(Point::flat(value, true))]));
         }
         let stored = serde_json::to_value(&bench.state).unwrap().to_string();
-        let counted = stored
-            .matches(|letter| letter == ',' || letter == '[')
-            .count();
+        let counted = stored.matches([',', '[']).count();
         let expected = 250 * numbers;
         assert!(
             (expected..expected + 60).contains(&counted),

@@ -215,7 +215,8 @@ proptest! {
             let counted = told.evidence["counted"].as_f64().unwrap();
             let mut sorted: Vec<f64> = history.iter().rev().take(60).copied().collect();
             sorted.sort_by(f64::total_cmp);
-            let level = |percent: f64| sorted[((percent / 100.0 * sorted.len() as f64).ceil() as usize).max(1) - 1] * counted;
+            let place = |percent: f64| (percent / 100.0 * sorted.len() as f64).ceil() as usize;
+            let level = |percent: f64| sorted[place(percent).max(1) - 1] * counted;
             let expected = if is_open {
                 calm = if value <= level(60.0) { calm + 1 } else { 0 };
                 if calm == 2 { Change::Resolve(CALM) } else { Change::Hold }
