@@ -90,7 +90,7 @@ fn check(rules: &str, detail: ReadingDetail) {
     let output = script.args([folder.path(), data.path()]).output().unwrap();
     let [said, faults] =
         [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    println!("{said}");
+    eprintln!("{said}");
     assert!(output.status.success(), "{faults}");
 }
 
@@ -181,7 +181,7 @@ fn check_sessions(calendar: Calendar) {
         output.status.success() && !said.contains("SKIPPED"),
         "{said}"
     );
-    println!("{said}");
+    eprintln!("{said}");
 }
 
 #[test]
