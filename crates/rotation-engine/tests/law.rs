@@ -35,6 +35,29 @@ impl Dice {
     }
 }
 
+/// The raw series, a basket and a ratio of them.
+fn series() -> BTreeMap<String, SeriesSpec> {
+    let mut series: BTreeMap<String, SeriesSpec> = SYMBOLS
+        .iter()
+        .map(|symbol| ((*symbol).to_owned(), SeriesSpec::default()))
+        .collect();
+    series.insert(
+        "ABC".to_owned(),
+        SeriesSpec {
+            basket: Some(["A", "B", "C"].map(str::to_owned).to_vec()),
+            ..SeriesSpec::default()
+        },
+    );
+    series.insert(
+        "A/C".to_owned(),
+        SeriesSpec {
+            ratio: Some(["A", "C"].map(str::to_owned)),
+            ..SeriesSpec::default()
+        },
+    );
+    series
+}
+
 fn plan() -> Arc<UniversePlan> {
     let rule = |clock: &str, kind: serde_json::Value| {
         let name = kind["kind"].as_str().unwrap().to_owned();
@@ -82,24 +105,6 @@ fn plan() -> Arc<UniversePlan> {
         ("condition".to_owned(), rule("1m", condition)),
         ("cluster".to_owned(), rule("session", cluster)),
     ]);
-    let mut series: BTreeMap<String, SeriesSpec> = SYMBOLS
-        .iter()
-        .map(|symbol| ((*symbol).to_owned(), SeriesSpec::default()))
-        .collect();
-    series.insert(
-        "ABC".to_owned(),
-        SeriesSpec {
-            basket: Some(["A", "B", "C"].map(str::to_owned).to_vec()),
-            ..SeriesSpec::default()
-        },
-    );
-    series.insert(
-        "A/C".to_owned(),
-        SeriesSpec {
-            ratio: Some(["A", "C"].map(str::to_owned)),
-            ..SeriesSpec::default()
-        },
-    );
     let spec = UniverseSpec {
         calendar: None,
         lateness: Some("30s".to_owned()),
@@ -109,7 +114,7 @@ fn plan() -> Arc<UniversePlan> {
         correction_window: Some("2h".to_owned()),
         live_from: None,
         publish_history: None,
-        series,
+        series: series(),
         rules,
     };
     Arc::new(UniversePlan::build("law", &spec).unwrap())
