@@ -102,8 +102,9 @@ fn a_shift_is_seen_soon_and_placed_well() {
                 };
                 assert_eq!(*told, rung);
                 false_alarms += alarms.len() - 1;
+                // Judged five observations on, and placed at most two early.
                 assert!(
-                    (203..=212).contains(seen),
+                    (202..=212).contains(seen),
                     "{kind:?} {seed}: seen at {seen}"
                 );
             }
