@@ -89,22 +89,22 @@ fn ways() -> impl Iterator<Item = Kind> {
 #[test]
 fn a_shift_is_seen_soon_and_placed_well() {
     let mut false_alarms = 0;
-    for kind in ways() {
+    // Sums place a change where they last left zero, which noise may put off by some observations.
+    for (kind, reach) in ways().zip([2, 2, 10]) {
         for seed in 0..10 {
             for (shift, rung) in [(4.0, UP), (-4.0, DOWN)] {
                 let said = said(&kind, shifted(seed, 200, shift));
                 let alarms = alarms(&said);
                 let placed = alarms
                     .iter()
-                    .find(|(location, ..)| location.abs_diff(200) <= 2);
+                    .find(|(location, seen, _)| location.abs_diff(200) <= reach && *seen >= 200);
                 let Some((_, seen, told)) = placed else {
                     panic!("{kind:?} {seed}: not placed: {alarms:?}");
                 };
                 assert_eq!(*told, rung);
                 false_alarms += alarms.len() - 1;
-                // Judged five observations on, and placed at most two early.
                 assert!(
-                    (202..=212).contains(seen),
+                    (200..=212).contains(seen),
                     "{kind:?} {seed}: seen at {seen}"
                 );
             }
