@@ -110,8 +110,8 @@ fn a_shift_is_seen_soon_and_placed_well() {
             }
         }
     }
-    // A shift of four deviations may be told in two pieces, and each of the 60 series begins cold: 15 further alarms are
-    // known, and they should not become more.
+    // A shift of four deviations may be told in two pieces, and each of the 60 series begins cold: 15 further alarms
+    // are known, and they should not become more.
     assert!(false_alarms <= 15, "{false_alarms}");
 }
 
