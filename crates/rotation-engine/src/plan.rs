@@ -203,6 +203,17 @@ pub enum SeriesSource {
     Basket(Vec<SeriesIx>),
 }
 
+impl SeriesSource {
+    /// The raw series behind the one at `own`: itself, or those that it is made from.
+    pub fn raw(&self, own: SeriesIx) -> Vec<SeriesIx> {
+        match self {
+            SeriesSource::Raw => vec![own],
+            SeriesSource::Ratio(a, b) | SeriesSource::Spread(a, b) => vec![*a, *b],
+            SeriesSource::Basket(members) => members.clone(),
+        }
+    }
+}
+
 /// A valid rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RulePlan {
@@ -243,6 +254,11 @@ pub struct RulePlan {
 }
 
 impl RulePlan {
+    /// How many of the rules that it reads are its kind's own; the others are guards.
+    pub fn own_reads(&self) -> usize {
+        self.reads.len() - self.guards
+    }
+
     /// The severity of an event: by rung, else by state, else `info`; resolutions and corrections are `info`.
     pub fn severity(&self, state: State, rung: Option<&str>) -> Severity {
         let by_rung = rung.and_then(|rung| self.severity.get(rung));

@@ -75,8 +75,7 @@ impl Universe {
                 let read = *read as usize;
                 listeners[read].push((index, slot));
                 works[read].is_heard = true;
-                let is_guard = slot as usize >= rule.reads.len() - rule.guards;
-                works[read].is_part |= rule.kind.folds() && !is_guard;
+                works[read].is_part |= rule.kind.folds() && (slot as usize) < rule.own_reads();
             }
         }
         let rules = works
@@ -225,8 +224,7 @@ impl Universe {
             for (listener, slot) in &self.listeners[mail.rule as usize] {
                 let listener = *listener as usize;
                 let reader = &self.plan.rules[listener];
-                let is_guard = *slot as usize >= reader.reads.len() - reader.guards;
-                let is_part = reader.kind.folds() && !is_guard;
+                let is_part = reader.kind.folds() && (*slot as usize) < reader.own_reads();
                 if let Some(inbox) = &mut self.rules[listener].inbox
                     && (is_part || !mail.is_event())
                 {

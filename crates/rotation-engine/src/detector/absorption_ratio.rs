@@ -1,7 +1,7 @@
 //! How much of the members' variance a few common movements explain.
 
 use super::joint::{self, Joint};
-use super::members::{Members, Tally, count};
+use super::members::{self, Members, Tally, count};
 use super::threshold::{self, Side, Threshold};
 use super::{Account, Change, Detector, Names, ParamError, Step, Unit, bounds};
 use crate::matrix;
@@ -22,7 +22,7 @@ pub struct Params {
     /// intervals.
     pub members: Members,
     /// What the group is called in headlines, and the subject of alerts. Default "members".
-    #[serde(default = "group_default")]
+    #[serde(default = "members::group_default")]
     pub group: String,
     /// What is read: `ratio`, or its `shift`. Default `ratio`.
     #[serde(default)]
@@ -49,7 +49,7 @@ pub struct Params {
     #[serde(default)]
     pub close_at: Option<f64>,
     /// Percent of the day's members that have to count: below it the section says nothing. Default 50; 0 to 100.
-    #[serde(default = "min_counted_pct_default")]
+    #[serde(default = "members::min_counted_pct_default")]
     pub min_counted_pct: f64,
 }
 
@@ -65,16 +65,8 @@ pub enum Gauge {
     Shift,
 }
 
-fn group_default() -> String {
-    "members".to_owned()
-}
-
 fn window_default() -> u32 {
     500
-}
-
-fn min_counted_pct_default() -> f64 {
-    50.0
 }
 
 const WINDOW_MAX: u32 = 2_520;
@@ -134,9 +126,7 @@ impl super::Params for Params {
             &(2..=joint::MEMBERS_MAX),
             "members",
         )?;
-        if self.group.is_empty() {
-            return Err(ParamError::new("group", "a name", "\"\""));
-        }
+        members::check_group(&self.group)?;
         bounds::within("window", self.window, &(20..=WINDOW_MAX), "sections")?;
         bounds::within(
             "half_life",
@@ -162,7 +152,7 @@ impl super::Params for Params {
     }
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
-        super::members::check_units("members", units)
+        members::check_units("members", units)
     }
 
     fn rungs(&self) -> &'static [&'static str] {
@@ -237,11 +227,7 @@ impl Detector for State {
             Gauge::Ratio => self.ratio.map(|(ratio, _)| ratio),
             Gauge::Shift => self.ratio.and_then(|_| self.shift()),
         };
-        match (self.value, params.threshold()) {
-            (None, _) => Step::passed_over(self.is_open),
-            (Some(value), None) => threshold::read(value),
-            (Some(value), Some(levels)) => levels.turn(&mut self.is_open, value),
-        }
+        threshold::answer(self.value, params.threshold(), &mut self.is_open)
     }
 
     fn account(&self, params: &Params, _names: Names<'_>, _change: &Change) -> Account {

@@ -117,15 +117,7 @@ impl super::Params for Params {
     }
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
-        if units.first() == Some(&Unit::Percent) {
-            let expected = "a series with a return: of unit \"price\", \"ratio\" or \"number\"";
-            return Err(ParamError::new(
-                "series",
-                expected,
-                "one of unit \"percent\"",
-            ));
-        }
-        Ok(())
+        bounds::have_returns(&["series"], units)
     }
 
     fn rungs(&self) -> &'static [&'static str] {

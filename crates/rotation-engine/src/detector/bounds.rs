@@ -1,6 +1,6 @@
 //! Checks that parameters of many kinds share.
 
-use super::ParamError;
+use super::{ParamError, Unit};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -13,6 +13,21 @@ pub(super) fn symbol(key: &str, symbol: &str) -> Result<(), ParamError> {
         return Err(ParamError::new(key, "a symbol", "\"\""));
     }
     Ok(())
+}
+
+/// Series that returns can be taken of, by the keys that name them: not those in percent.
+pub(super) fn have_returns(keys: &[&str], units: &[Unit]) -> Result<(), ParamError> {
+    match keys
+        .iter()
+        .zip(units)
+        .find(|(_, unit)| **unit == Unit::Percent)
+    {
+        Some((key, _)) => {
+            let expected = "a series with a return: of unit \"price\", \"ratio\" or \"number\"";
+            Err(ParamError::new(key, expected, "one of unit \"percent\""))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A number within its bounds; `unit` is what it counts or measures.

@@ -1,6 +1,6 @@
 //! How many members of a group take part in a move.
 
-use super::members::Members;
+use super::members::{self, Members};
 use super::threshold::{self, Side, Threshold};
 use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
 use crate::indicator::Ema;
@@ -26,7 +26,7 @@ pub struct Params {
     /// intervals.
     pub members: Members,
     /// What the group is called in headlines, and the subject of alerts. Default "members".
-    #[serde(default = "group_default")]
+    #[serde(default = "members::group_default")]
     pub group: String,
     /// What is read: `above_mean`, `advance_decline`, `new_highs`, `mcclellan`, `summation` or `thrust`. Default
     /// `above_mean`.
@@ -56,7 +56,7 @@ pub struct Params {
     pub within_sessions: Option<u32>,
     /// Percent of the day's members that have to count, lest a few stand for all: below it the session says nothing.
     /// Default 50; 0 to 100.
-    #[serde(default = "min_counted_pct_default")]
+    #[serde(default = "members::min_counted_pct_default")]
     pub min_counted_pct: f64,
 }
 
@@ -78,14 +78,6 @@ pub enum Gauge {
     Summation,
     /// A breadth thrust.
     Thrust,
-}
-
-fn group_default() -> String {
-    "members".to_owned()
-}
-
-fn min_counted_pct_default() -> f64 {
-    50.0
 }
 
 const SESSIONS_MAX: u32 = 1_000;
@@ -178,9 +170,7 @@ impl super::Params for Params {
 
     fn check(&self) -> Result<(), ParamError> {
         self.members.check("members", 2)?;
-        if self.group.is_empty() {
-            return Err(ParamError::new("group", "a name", "\"\""));
-        }
+        members::check_group(&self.group)?;
         match (self.sessions, self.window()) {
             (Some(given), None) => {
                 let expected = "no sessions beside this measure";
@@ -224,7 +214,7 @@ impl super::Params for Params {
     }
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
-        super::members::check_units("members", units)
+        members::check_units("members", units)
     }
 
     fn rungs(&self) -> &'static [&'static str] {
@@ -349,15 +339,11 @@ impl Detector for State {
             return Step::passed_over(self.is_open);
         }
         self.value = self.measure(params, date);
-        match (self.value, params.threshold()) {
-            (None, _) => Step::passed_over(self.is_open),
-            (Some(value), None) => threshold::read(value),
-            (Some(value), Some(levels)) => match &mut self.smooth {
-                Smooth::Thrust { low, .. } => {
-                    turn_thrust(params, levels, low, &mut self.is_open, value)
-                }
-                _ => levels.turn(&mut self.is_open, value),
-            },
+        match (self.value, params.threshold(), &mut self.smooth) {
+            (Some(value), Some(levels), Smooth::Thrust { low, .. }) => {
+                turn_thrust(params, levels, low, &mut self.is_open, value)
+            }
+            (value, levels, _) => threshold::answer(value, levels, &mut self.is_open),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How much of a group hangs on its largest members.
 
-use super::members::{Members, Tally, count};
+use super::members::{self, Members, Tally, count};
 use super::threshold::{self, Side, Threshold};
 use super::{Account, Change, Detector, Names, ParamError, Step, Unit, positive};
 use crate::section::Section;
@@ -27,7 +27,7 @@ pub struct Params {
     /// intervals. Their values are market capitalisations, or prices where `shares` or `basket` is given.
     pub members: Members,
     /// What the group is called in headlines, and the subject of alerts. Default "members".
-    #[serde(default = "group_default")]
+    #[serde(default = "members::group_default")]
     pub group: String,
     /// What is read: `top_share`, `herfindahl`, `effective_number`, `return_share` or `basket`. Default `top_share`.
     #[serde(default)]
@@ -58,7 +58,7 @@ pub struct Params {
     #[serde(default)]
     pub close_at: Option<f64>,
     /// Percent of the day's members that have to count: below it the session says nothing. Default 50; 0 to 100.
-    #[serde(default = "min_counted_pct_default")]
+    #[serde(default = "members::min_counted_pct_default")]
     pub min_counted_pct: f64,
 }
 
@@ -78,14 +78,6 @@ pub enum Gauge {
     ReturnShare,
     /// Return of the basket less that of the rest, in percentage points.
     Basket,
-}
-
-fn group_default() -> String {
-    "members".to_owned()
-}
-
-fn min_counted_pct_default() -> f64 {
-    50.0
 }
 
 const TOP: u32 = 7;
@@ -223,9 +215,7 @@ impl super::Params for Params {
 
     fn check(&self) -> Result<(), ParamError> {
         self.members.check("members", 2)?;
-        if self.group.is_empty() {
-            return Err(ParamError::new("group", "a name", "\"\""));
-        }
+        members::check_group(&self.group)?;
         self.check_shares()?;
         self.check_basket()?;
         self.check_top()?;
@@ -255,7 +245,7 @@ impl super::Params for Params {
     }
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
-        super::members::check_units("members", units)
+        members::check_units("members", units)
     }
 
     fn rungs(&self) -> &'static [&'static str] {
@@ -338,11 +328,7 @@ impl Detector for State {
         };
         let enough = self.tally.is_enough(params.min_counted_pct);
         self.value = value.filter(|value| enough && value.is_finite());
-        match (self.value, params.threshold()) {
-            (None, _) => Step::passed_over(self.is_open),
-            (Some(value), None) => threshold::read(value),
-            (Some(value), Some(levels)) => levels.turn(&mut self.is_open, value),
-        }
+        threshold::answer(self.value, params.threshold(), &mut self.is_open)
     }
 
     fn account(&self, params: &Params, _names: Names<'_>, _change: &Change) -> Account {

@@ -1,6 +1,6 @@
 //! Who leads a benchmark, and who is about to: the rotation of members through four quadrants.
 
-use super::members::Members;
+use super::members::{self, Members};
 use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit, positive};
 use crate::calendar::Calendar;
 use crate::section::Section;
@@ -31,7 +31,7 @@ pub struct Params {
     /// The series that they are held against: a symbol that is none of them.
     pub benchmark: String,
     /// What the members are called in headlines. Default "members".
-    #[serde(default = "group_default")]
+    #[serde(default = "members::group_default")]
     pub group: String,
     /// The members that open an episode: symbols, at most 32. Default []: none, then it only reads the percentage of
     /// members in the quadrant.
@@ -54,10 +54,6 @@ pub struct Params {
     /// The calendar whose last session ends a week. Default "XNYS".
     #[serde(default = "calendar_default")]
     pub calendar: Calendar,
-}
-
-fn group_default() -> String {
-    "members".to_owned()
 }
 
 fn weeks_default() -> u32 {
@@ -169,9 +165,7 @@ impl super::Params for Params {
                 found,
             ));
         }
-        if self.group.is_empty() {
-            return Err(ParamError::new("group", "a name", "\"\""));
-        }
+        members::check_group(&self.group)?;
         let is_new = |(at, symbol): (usize, &String)| !self.watch[..at].contains(symbol);
         let is_member = |symbol: &String| self.members.place(symbol).is_some();
         let are_members =
@@ -205,8 +199,8 @@ impl super::Params for Params {
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
         let (benchmark, members) = units.split_last().unwrap_or((&Unit::Price, &[]));
-        super::members::check_units("members", members)?;
-        super::members::check_units("benchmark", &[*benchmark])
+        members::check_units("members", members)?;
+        members::check_units("benchmark", &[*benchmark])
     }
 
     fn rungs(&self) -> &'static [&'static str] {

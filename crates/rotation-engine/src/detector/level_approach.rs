@@ -1,7 +1,9 @@
 //! A series nearing a level from one side.
 
 use super::day::Day;
-use super::{Account, Change, Detector, Distance, Measure, Names, ParamError, Step, TIE, Unit};
+use super::{
+    Account, Change, Detector, Distance, Measure, Names, ParamError, Step, TIE, Unit, bounds,
+};
 use crate::section::Section;
 use crate::window::SortedWindow;
 use jiff::civil::Date;
@@ -94,9 +96,7 @@ impl super::Params for Params {
     }
 
     fn check(&self) -> Result<(), ParamError> {
-        if self.series.is_empty() {
-            return Err(ParamError::new("series", "a symbol", "\"\""));
-        }
+        bounds::symbol("series", &self.series)?;
         if !(-VALUE_MAX..=VALUE_MAX).contains(&self.level) {
             return Err(ParamError::new("level", "-1e9 to 1e9", self.level));
         }

@@ -1,6 +1,6 @@
 //! Moving average convergence and divergence.
 
-use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit};
+use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit, bounds};
 use crate::alert::{Direction, Evidence, Fact, round};
 use crate::detector::text;
 use crate::indicator::Ema;
@@ -60,9 +60,7 @@ impl super::Params for Params {
     }
 
     fn check(&self) -> Result<(), ParamError> {
-        if self.series.is_empty() {
-            return Err(ParamError::new("series", "a symbol", "\"\""));
-        }
+        bounds::symbol("series", &self.series)?;
         for (key, values) in [("fast", self.fast), ("signal", self.signal)] {
             if !(1..=FAST_MAX).contains(&values) {
                 let expected = format!("1 to {FAST_MAX} values");

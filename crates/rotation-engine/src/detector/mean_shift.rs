@@ -1,6 +1,6 @@
 //! Change points of a series, found as its values come.
 
-use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit, positive};
+use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit, bounds, positive};
 use crate::clock::{DAY, date_key};
 use crate::section::Section;
 use serde::{Deserialize, Serialize};
@@ -131,9 +131,7 @@ impl super::Params for Params {
     }
 
     fn check(&self) -> Result<(), ParamError> {
-        if self.series.is_empty() {
-            return Err(ParamError::new("series", "a symbol", "\"\""));
-        }
+        bounds::symbol("series", &self.series)?;
         if self.method == Method::Cusum && self.segments == Some(Segments::Linear) {
             let expected = "\"constant\" with method \"cusum\"";
             return Err(ParamError::new("segments", expected, "\"linear\""));

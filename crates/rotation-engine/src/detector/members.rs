@@ -226,6 +226,24 @@ pub(super) fn check_units(key: &str, units: &[Unit]) -> Result<(), ParamError> {
     Ok(())
 }
 
+/// What a group is called where the rule does not say.
+pub(super) fn group_default() -> String {
+    "members".to_owned()
+}
+
+/// Percent of the day's members that have to count where the rule does not say.
+pub(super) fn min_counted_pct_default() -> f64 {
+    50.0
+}
+
+/// A group has a name.
+pub(super) fn check_group(group: &str) -> Result<(), ParamError> {
+    if group.is_empty() {
+        return Err(ParamError::new("group", "a name", "\"\""));
+    }
+    Ok(())
+}
+
 impl Serialize for Members {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.entries.serialize(serializer)

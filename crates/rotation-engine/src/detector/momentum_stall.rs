@@ -1,6 +1,8 @@
 //! A leader that stalls: strong for long, and no longer.
 
-use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
+use super::{
+    Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, bounds, positive,
+};
 use crate::indicator::Rsi;
 use crate::section::Section;
 use crate::window::RollingMax;
@@ -77,9 +79,7 @@ impl super::Params for Params {
 
     fn check(&self) -> Result<(), ParamError> {
         for (key, symbol) in [("series", &self.series), ("benchmark", &self.benchmark)] {
-            if symbol.is_empty() {
-                return Err(ParamError::new(key, "a symbol", "\"\""));
-            }
+            bounds::symbol(key, symbol)?;
         }
         if self.series == self.benchmark {
             let expected = "another series";
@@ -112,13 +112,7 @@ impl super::Params for Params {
     }
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
-        for (key, unit) in ["series", "benchmark"].into_iter().zip(units) {
-            if *unit == Unit::Percent {
-                let expected = "a series with a return: of unit \"price\", \"ratio\" or \"number\"";
-                return Err(ParamError::new(key, expected, "one of unit \"percent\""));
-            }
-        }
-        Ok(())
+        bounds::have_returns(&["series", "benchmark"], units)
     }
 
     fn rungs(&self) -> &'static [&'static str] {

@@ -1,7 +1,9 @@
 //! New highs after a drought.
 
 use super::day::Day;
-use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
+use super::{
+    Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, bounds, positive,
+};
 use crate::section::Section;
 use crate::window::RollingMax;
 use jiff::civil::Date;
@@ -56,9 +58,7 @@ impl super::Params for Params {
     }
 
     fn check(&self) -> Result<(), ParamError> {
-        if self.series.is_empty() {
-            return Err(ParamError::new("series", "a symbol", "\"\""));
-        }
+        bounds::symbol("series", &self.series)?;
         if let Lookback::Sessions(sessions) = self.lookback
             && !(2..=SESSIONS_MAX).contains(&sessions)
         {

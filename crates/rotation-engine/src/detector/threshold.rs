@@ -110,6 +110,15 @@ pub(super) fn read(value: f64) -> Step {
     }
 }
 
+/// The answer to a value that there may be, of a rule that may have a threshold.
+pub(super) fn answer(value: Option<f64>, threshold: Option<Threshold>, is_open: &mut bool) -> Step {
+    match (value, threshold) {
+        (None, _) => Step::passed_over(*is_open),
+        (Some(value), None) => read(value),
+        (Some(value), Some(threshold)) => threshold.turn(is_open, value),
+    }
+}
+
 /// Refuses a level that closes where none opens.
 pub(super) fn refuse_lone_close(close_at: Option<f64>) -> Result<(), ParamError> {
     match close_at {

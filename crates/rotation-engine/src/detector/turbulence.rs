@@ -1,7 +1,7 @@
 //! A day unlike those before it: the distance of many returns at once.
 
 use super::joint::{self, Joint};
-use super::members::{Members, Tally};
+use super::members::{self, Members, Tally};
 use super::{Account, Change, Detector, Measure, Names, ParamError, Step, Unit, bounds};
 use crate::matrix;
 use crate::section::Section;
@@ -24,7 +24,7 @@ pub struct Params {
     /// intervals.
     pub members: Members,
     /// What the group is called in headlines, and the subject of alerts. Default "members".
-    #[serde(default = "group_default")]
+    #[serde(default = "members::group_default")]
     pub group: String,
     /// Sections that mean and covariance come from. Default 500, two years of sessions; 20 to 2,520. A member counts
     /// once it has been listed for so many.
@@ -50,12 +50,8 @@ pub struct Params {
     #[serde(default = "calm_sections_default")]
     pub calm_sections: u32,
     /// Percent of the day's members that have to count: below it the section says nothing. Default 50; 0 to 100.
-    #[serde(default = "min_counted_pct_default")]
+    #[serde(default = "members::min_counted_pct_default")]
     pub min_counted_pct: f64,
-}
-
-fn group_default() -> String {
-    "members".to_owned()
 }
 
 fn window_default() -> u32 {
@@ -82,10 +78,6 @@ fn calm_sections_default() -> u32 {
     5
 }
 
-fn min_counted_pct_default() -> f64 {
-    50.0
-}
-
 impl super::Params for Params {
     fn inputs(&self) -> Vec<String> {
         self.members.symbols().to_vec()
@@ -103,9 +95,7 @@ impl super::Params for Params {
             &(2..=joint::MEMBERS_MAX),
             "members",
         )?;
-        if self.group.is_empty() {
-            return Err(ParamError::new("group", "a name", "\"\""));
-        }
+        members::check_group(&self.group)?;
         bounds::within("window", self.window, &(20..=2_520), "sections")?;
         if let Some(shrinkage) = self.shrinkage {
             bounds::within("shrinkage", shrinkage, &(0.0..=1.0), "of the way")?;
@@ -151,7 +141,7 @@ impl super::Params for Params {
     }
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
-        super::members::check_units("members", units)
+        members::check_units("members", units)
     }
 
     fn rungs(&self) -> &'static [&'static str] {
@@ -279,7 +269,7 @@ impl State {
             .collect();
         let mut furthest: Vec<Far> = (0..count)
             .map(|at| Far {
-                place: super::members::count(counted[at]),
+                place: members::count(counted[at]),
                 change: returns[counted[at]],
                 deviations: away[at] / libm::sqrt(covariance[at * count + at]),
             })
@@ -298,7 +288,7 @@ impl State {
             distance,
             shrinkage,
             rank: self.distances.percentile_rank(per_member),
-            among: super::members::count(self.distances.len()),
+            among: members::count(self.distances.len()),
             furthest,
         })
     }

@@ -2,7 +2,9 @@
 
 use super::Way;
 use super::way::along;
-use super::{Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, positive};
+use super::{
+    Account, Change, Detector, Measure, Names, ParamError, Step, TIE, Unit, bounds, positive,
+};
 use crate::alert::Direction;
 use crate::section::{Point, Section};
 use jiff::civil::Date;
@@ -157,23 +159,13 @@ impl super::Params for Params {
     }
 
     fn check(&self) -> Result<(), ParamError> {
-        if self.series.is_empty() {
-            return Err(ParamError::new("series", "a symbol", "\"\""));
-        }
+        bounds::symbol("series", &self.series)?;
         self.check_windows()?;
         self.check_ratios()
     }
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
-        if units.first() == Some(&Unit::Percent) {
-            let expected = "a series with a return: of unit \"price\", \"ratio\" or \"number\"";
-            return Err(ParamError::new(
-                "series",
-                expected,
-                "one of unit \"percent\"",
-            ));
-        }
-        Ok(())
+        bounds::have_returns(&["series"], units)
     }
 
     fn rungs(&self) -> &'static [&'static str] {

@@ -253,8 +253,8 @@ fn build_series(
 
 /// Derived series stand on raw ones of one adjustment basis.
 fn check_bases(at: &Key, series: &[SeriesPlan]) -> Result<(), PlanError> {
-    for plan in series {
-        let legs = legs(plan);
+    for (ix, plan) in (0..).zip(series) {
+        let legs = plan.source.raw(SeriesIx(ix));
         let at = at.sub(&plan.symbol);
         for leg in &legs {
             let leg = &series[leg.index()];
@@ -282,14 +282,7 @@ fn check_inputs_basis(
     if !kind.compares_inputs() {
         return Ok(());
     }
-    let raw = |ix: &SeriesIx| {
-        let plan = &series[ix.index()];
-        if plan.source == SeriesSource::Raw {
-            vec![*ix]
-        } else {
-            legs(plan)
-        }
-    };
+    let raw = |ix: &SeriesIx| series[ix.index()].source.raw(*ix);
     let raw: Vec<SeriesIx> = inputs.iter().flat_map(raw).collect();
     match two_bases(&raw, series) {
         Some(found) => Err(at.error("inputs of one adjustment basis", found)),
@@ -315,15 +308,6 @@ fn adjustment_name(adjustment: Adjustment) -> &'static str {
         Adjustment::Price => "price",
         Adjustment::Split => "split",
         Adjustment::Total => "total",
-    }
-}
-
-/// The raw series that a derived one is made from.
-fn legs(plan: &SeriesPlan) -> Vec<SeriesIx> {
-    match &plan.source {
-        SeriesSource::Raw => Vec::new(),
-        SeriesSource::Ratio(a, b) | SeriesSource::Spread(a, b) => vec![*a, *b],
-        SeriesSource::Basket(members) => members.clone(),
     }
 }
 
@@ -462,13 +446,7 @@ fn assign_clocks(series: &mut [SeriesPlan], rules: &[RulePlan]) {
     let mut wanted: BTreeMap<SeriesIx, Vec<Clock>> = BTreeMap::new();
     for rule in rules {
         for input in &rule.inputs {
-            let plan = &series[input.index()];
-            let raw = if plan.source == SeriesSource::Raw {
-                vec![*input]
-            } else {
-                legs(plan)
-            };
-            for leg in raw {
+            for leg in series[input.index()].source.raw(*input) {
                 wanted.entry(leg).or_default().push(rule.clock);
             }
         }

@@ -67,7 +67,7 @@ fn resolve(
 fn check_folds(at: &Key, rules: &[RulePlan]) -> Result<(), PlanError> {
     let mut parents: Vec<Option<&str>> = vec![None; rules.len()];
     for rule in rules.iter().filter(|rule| rule.kind.folds()) {
-        for part in &rule.reads[..rule.reads.len() - rule.guards] {
+        for part in &rule.reads[..rule.own_reads()] {
             let part = *part as usize;
             if let Some(other) = parents[part].replace(&rule.name) {
                 let found = format!("\"{}\", a part of \"{other}\" too", rules[part].name);

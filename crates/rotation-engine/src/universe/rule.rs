@@ -145,11 +145,7 @@ impl RuleWork {
 fn legs_of(plan: &UniversePlan, rule: &RulePlan) -> Vec<SeriesIx> {
     let mut legs = Vec::new();
     for ix in &rule.inputs {
-        match &plan.series(*ix).source {
-            SeriesSource::Raw => legs.push(*ix),
-            SeriesSource::Ratio(a, b) | SeriesSource::Spread(a, b) => legs.extend([*a, *b]),
-            SeriesSource::Basket(members) => legs.extend(members),
-        }
+        legs.extend(plan.series(*ix).source.raw(*ix));
     }
     for read in &rule.reads {
         legs.extend(legs_of(plan, &plan.rules[*read as usize]));

@@ -3,7 +3,7 @@
 use super::{FELL, FLIPPED, ROSE};
 use crate::detector::Way;
 use crate::detector::delta::Delta;
-use crate::detector::{ParamError, Params as Law, Unit};
+use crate::detector::{ParamError, Params as Law, Unit, bounds};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of `correlation_break`: the correlation of two series' changes over a short window, held against the one
@@ -105,9 +105,7 @@ impl Law for Params {
 
     fn check(&self) -> Result<(), ParamError> {
         for (key, symbol) in [("first", &self.first), ("second", &self.second)] {
-            if symbol.is_empty() {
-                return Err(ParamError::new(key, "a symbol", "\"\""));
-            }
+            bounds::symbol(key, symbol)?;
         }
         if self.first == self.second {
             let expected = "another series than the first";

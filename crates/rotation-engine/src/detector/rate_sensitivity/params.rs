@@ -1,7 +1,7 @@
 //! What a rule of the kind `rate_sensitivity` is told.
 
 use super::{FLIPPED, SIGNIFICANT};
-use crate::detector::{ParamError, Params as Law, Unit};
+use crate::detector::{ParamError, Params as Law, Unit, bounds};
 use crate::window::Regression;
 use serde::{Deserialize, Serialize};
 
@@ -95,9 +95,7 @@ impl Law for Params {
             ("rate", &self.rate),
         ];
         for (index, (key, symbol)) in symbols.into_iter().enumerate() {
-            if symbol.is_empty() {
-                return Err(ParamError::new(key, "a symbol", "\"\""));
-            }
+            bounds::symbol(key, symbol)?;
             if symbols[..index].iter().any(|(_, other)| *other == symbol) {
                 return Err(ParamError::new(key, "three different series", symbol));
             }

@@ -169,13 +169,7 @@ impl crate::detector::Params for Params {
     }
 
     fn check_units(&self, units: &[Unit]) -> Result<(), ParamError> {
-        for (key, unit) in ["leader", "laggard"].into_iter().zip(units) {
-            if *unit == Unit::Percent {
-                let expected = "a series with a return: of unit \"price\", \"ratio\" or \"number\"";
-                return Err(ParamError::new(key, expected, "one of unit \"percent\""));
-            }
-        }
-        Ok(())
+        bounds::have_returns(&["leader", "laggard"], units)
     }
 
     fn rungs(&self) -> &'static [&'static str] {

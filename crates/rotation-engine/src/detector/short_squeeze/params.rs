@@ -1,7 +1,7 @@
 //! What a rule of the kind `short_squeeze` is told.
 
 use super::SQUEEZE;
-use crate::detector::{ParamError, Params as Law, Unit};
+use crate::detector::{ParamError, Params as Law, Unit, bounds};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of `short_squeeze`: a price that surges on heavy volume while many days of trading would be needed to buy
@@ -100,9 +100,7 @@ impl Params {
                 .map(|symbol| ("average_volume", symbol)),
         );
         for (index, (key, symbol)) in symbols.iter().enumerate() {
-            if symbol.is_empty() {
-                return Err(ParamError::new(key, "a symbol", "\"\""));
-            }
+            bounds::symbol(key, symbol)?;
             if symbols[..index].iter().any(|(_, other)| other == symbol) {
                 return Err(ParamError::new(key, "another series", symbol));
             }

@@ -293,11 +293,8 @@ impl Turn<'_> {
     /// Whether the data are good enough for more than `info`.
     fn may_be_severe(&self, quality: &Quality, section: &Section<'_>) -> bool {
         let least = self.rule.min_present * f64::from(quality.expected);
-        let guards = section.said.len() - self.rule.guards.min(section.said.len());
-        let is_guarded = section.said[guards..]
-            .iter()
-            .flatten()
-            .any(|said| said.is_open);
+        let mut guards = section.said.iter().skip(self.rule.own_reads()).flatten();
+        let is_guarded = guards.any(|said| said.is_open);
         f64::from(quality.present) >= least && !is_guarded
     }
 
