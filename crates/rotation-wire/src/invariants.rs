@@ -355,8 +355,8 @@ impl AlertLog {
         match at {
             Some(at) => line.episodes[at].go_on(known, event, found),
             None => {
-                let is_known_before = (self.within && is_new && event.transition > 1)
-                    || (line.forgot && event.corrects());
+                let is_late = event.corrects() && (self.within || line.forgot);
+                let is_known_before = event.transition > 1 && (is_late || (self.within && is_new));
                 self.episodes += 1;
                 line.begin(known, event, is_known_before, found);
             }
