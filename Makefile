@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 CACHE := $(CURDIR)/.cache
 SKIPPED := $(CURDIR)/target/skipped-tests.txt
 FUZZ_CASES ?= 20000
+SEEDS ?= 1000
+FIRST ?= 0
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
@@ -35,6 +37,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
+	$(MAKE) mutants || status=$$?; \
 	scripts/list-skipped $(SKIPPED); exit $$status
 
 .PHONY: lint
@@ -57,6 +60,16 @@ docs: rust ## Build the API documentation with warnings denied, and run what tes
 .PHONY: bench
 bench: rust system-packages kafka ## Measure the engine and the service against their floors
 	cargo bench --locked -p rotation-tests --bench '*'
+
+# A build of its own: no other program may have faults planted in it.
+.PHONY: mutants
+mutants: rust ## Plant faults in the service, and see that the simulation finds each
+	scripts/require-tests cargo test --locked --workspace --features rotation-tests/mutants \
+	  --test simulation_mutants -- --nocapture
+
+.PHONY: simulate
+simulate: rust ## Run the service in a simulated world with faults: SEEDS of them, from seed FIRST
+	cargo run --locked --release -p rotation-tests --bin simulate -- $(SEEDS) $(FIRST)
 
 .PHONY: fuzz-short
 fuzz-short: rust ## Run the property tests named fuzz* with many cases (FUZZ_CASES)

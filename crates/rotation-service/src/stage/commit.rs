@@ -33,7 +33,7 @@ impl Stage {
     pub(super) fn commit(&mut self) -> Result<(), StageError> {
         self.pending.retain(&self.members);
         if self.pending.is_empty() {
-            return Ok(());
+            return self.commits_again();
         }
         let begun = self.world.now();
         let result = self
@@ -71,8 +71,16 @@ impl Stage {
             outputs,
             tasks: pending.touched.len(),
         });
+        self.commits_again()
+    }
+
+    /// Nothing waits for a commit that failed: it succeeded, or what it held belongs to others now.
+    pub(super) fn commits_again(&mut self) -> Result<(), StageError> {
         if self.failing.take().is_some() {
-            tracing::info!(stage = self.settings.name, "commits succeed again");
+            tracing::info!(
+                stage = self.settings.name,
+                "no failed commit waits any more"
+            );
             let resumed = self.consumer.resume();
             resumed.map_err(|source| self.failed("resume consumption", source))?;
         }

@@ -16,6 +16,7 @@ use super::ports::{Assignment, Start};
 use super::restore::{Restored, restore};
 use super::run::{Restoring, Stage};
 use super::worker::{Job, NewTask, Replay};
+use crate::mutants::Mutant;
 
 /// How long a revoked partition waits for its last commit. What is not committed by then is left to the next owner.
 const REVOKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -158,6 +159,12 @@ impl Stage {
     /// Gives partitions up after a last commit.
     fn revoke(&mut self, partitions: &[i32]) -> Result<(), StageError> {
         self.rebalanced(RebalanceKind::Revoked, partitions.len());
+        if Mutant::DroppedRevoke.lives() {
+            return self
+                .consumer
+                .unassign(partitions)
+                .map_err(|source| self.failed("give up partitions", source));
+        }
         self.settle(REVOKE_PATIENCE)?;
         self.give_up(partitions)
     }
@@ -200,6 +207,9 @@ impl Stage {
             self.members.remove(partition);
         }
         self.pending.retain(&self.members);
+        if self.pending.is_empty() {
+            self.commits_again()?;
+        }
         self.submit(Job::Drop(partitions.to_vec()))?;
         self.count_tasks();
         self.consumer
