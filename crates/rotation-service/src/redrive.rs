@@ -1,9 +1,9 @@
 //! `rotation redrive`: puts dead letters back on the topic that they came from, after the fault is mended.
 //!
 //! A letter goes to the partition that it came from, not to the one that its key would have: a series belongs to the
-//! partition where it was first seen, a heartbeat speaks for its own partition, and the order within a partition is what
-//! the sampler judges lateness by. What was put back is remembered beside the letter, in the same transaction, so that
-//! it is put back once, whatever happens to this process.
+//! partition where it was first seen, a heartbeat speaks for its own partition, and lateness is judged by partition.
+//! What was put back is remembered beside the letter, in the same transaction, so that it is put back once, whatever
+//! happens to this process.
 
 use crate::kafka::log::TopicLog;
 use crate::proof::{Bound, Range, Source};

@@ -174,8 +174,8 @@ impl Compare<'_> {
         }
     }
 
-    /// Whether what is decided now has to be what was decided then: the log is there from its first record, and the rule,
-    /// and those that it reads, never had another version.
+    /// Whether what is decided now has to be what was decided then: the log is there from its first record, and the
+    /// rule, and those that it reads, never had another version.
     fn is_exact(&self, alert: &rotation_engine::alert::Alert, partition: i32) -> bool {
         let is_whole = |until: Option<&(bool, i64)>| until.is_some_and(|(whole, _)| *whole);
         if !is_whole(self.grounds.until.get(&partition)) {

@@ -43,8 +43,8 @@ impl TaskPosition {
     }
 }
 
-/// Reads where the tasks stand. The groups are asked before the state: what is committed together with a head later than
-/// the group's answer is then not taken for a group that is ahead.
+/// Reads where the tasks stand. The groups are asked before the state: a head that is later than the group's answer is
+/// then not taken for a group that is ahead.
 pub(crate) fn positions(settings: &KafkaSettings) -> Result<Vec<TaskPosition>, TopicError> {
     let inputs = [&settings.topics.ticks, &settings.topics.bars];
     let mut groups = Vec::new();

@@ -7,19 +7,19 @@ use crate::kafka::topics::TopicError;
 use crate::proof::{Opened, Recompute, Step};
 use crate::tasks::universe::Cited;
 use rdkafka::Message;
+use rotation_engine::clock::Clock;
 use rotation_engine::output::{Output, Reading};
 use rotation_engine::plan::UniversePlan;
-use rotation_engine::record::{LogBody, SeriesIx};
+use rotation_engine::record::{Bar, LogBody, SeriesIx};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::ReadingDetail;
 use rotation_wire::alerts::AlertEvent;
 use rotation_wire::invariants::Place;
 use rotation_wire::partition::partition_for;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-
-/// Newest values of a series that are remembered: the section that is decided may be some behind the newest.
-const REMEMBERED: usize = 16;
+use std::sync::Arc;
 
 /// A value that went into a section.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,12 +65,11 @@ pub(super) fn trace(
     let mut until: BTreeMap<i32, i64> = BTreeMap::new();
     let mut trace = Trace::default();
     let mut watch = Watch {
-        wanted: BTreeSet::new(),
-        seen: BTreeMap::new(),
-        readings: BTreeMap::new(),
+        wanted: BTreeMap::new(),
     };
     for event in events {
-        watch.wanted.insert(event.alert.id.clone());
+        let wanted = Wanted::new(&opened.plans, event);
+        watch.wanted.insert(event.alert.id.clone(), wanted);
         let (partition, end) = match cause(event, bars.topic()) {
             Some(at) => (at.partition, at.offset + 1),
             None => {
@@ -108,100 +107,119 @@ pub(super) fn record(log: &TopicLog, partition: i32, offset: i64) -> Option<Stri
     read.ok().and(text)
 }
 
+/// An event that is looked for, with what is known of its section so far.
+struct Wanted {
+    universe: String,
+    rule: String,
+    as_of: EventTime,
+    clock: Option<Clock>,
+    legs: Vec<SeriesIx>,
+    /// By series: the values of the newest bucket up to the event's, the first one and its corrections.
+    inputs: BTreeMap<SeriesIx, Vec<Input>>,
+    reading: Option<Reading>,
+}
+
+impl Wanted {
+    fn new(plans: &[Arc<UniversePlan>], event: &AlertEvent) -> Wanted {
+        let alert = &event.alert;
+        let plan = plans.iter().find(|plan| plan.name == alert.universe);
+        let rule = plan.and_then(|plan| {
+            let at = plan.rules.iter().position(|rule| rule.name == alert.rule)?;
+            Some((plan.rules[at].clock, legs(plan, at)))
+        });
+        Wanted {
+            universe: alert.universe.clone(),
+            rule: alert.rule.clone(),
+            as_of: alert.as_of,
+            clock: rule.as_ref().map(|(clock, _)| *clock),
+            legs: rule.map(|(_, legs)| legs).unwrap_or_default(),
+            inputs: BTreeMap::new(),
+            reading: None,
+        }
+    }
+
+    fn remember(&mut self, series: SeriesIx, clock: Clock, input: &Input) {
+        if self.clock != Some(clock) || input.as_of > self.as_of || !self.legs.contains(&series) {
+            return;
+        }
+        let known = self.inputs.entry(series).or_default();
+        match known.first().map(|known| known.as_of.cmp(&input.as_of)) {
+            Some(Ordering::Greater) => return,
+            Some(Ordering::Equal) => {}
+            Some(Ordering::Less) | None => known.clear(),
+        }
+        known.push(input.clone());
+    }
+}
+
 struct Watch {
-    wanted: BTreeSet<String>,
-    /// The newest values of each series, by universe and clock.
-    seen: BTreeMap<(String, SeriesIx, String), VecDeque<Input>>,
-    /// The newest reading of each rule.
-    readings: BTreeMap<(String, String), VecDeque<Reading>>,
+    wanted: BTreeMap<String, Wanted>,
 }
 
 impl Watch {
     fn see(&mut self, step: &Step<'_>, trace: &mut Trace) {
-        self.remember(step);
+        if let Some((series, clock, input)) = value(step) {
+            let here = self.wanted.values_mut();
+            for wanted in here.filter(|wanted| wanted.universe == step.plan.name) {
+                wanted.remember(series, clock, &input);
+            }
+        }
         for output in step.outputs {
             match output {
-                Output::Reading(reading) => {
-                    let rule = (reading.universe.clone(), reading.rule.clone());
-                    push(self.readings.entry(rule).or_default(), (**reading).clone());
-                }
+                Output::Reading(reading) => self.read(reading),
                 Output::Refused { reason } => {
                     let universe = step.plan.name.clone();
-                    trace
-                        .refused
-                        .entry(universe)
-                        .or_insert_with(|| reason.clone());
+                    let reason = || reason.clone();
+                    trace.refused.entry(universe).or_insert_with(reason);
                 }
                 _ => {}
             }
         }
         // The reading follows the events of its section.
         for alert in step.alerts() {
-            if self.wanted.contains(&alert.id) {
+            if let Some(wanted) = self.wanted.get(&alert.id) {
                 let traced = Traced {
                     event: step.event(alert),
-                    reading: self.reading(&alert.universe, &alert.rule, alert.as_of),
-                    inputs: self.inputs(step.plan, &alert.rule, alert.as_of),
+                    reading: wanted.reading.clone(),
+                    inputs: wanted.inputs.values().flatten().cloned().collect(),
                 };
                 trace.found.insert(alert.id.clone(), traced);
             }
         }
     }
 
-    fn remember(&mut self, step: &Step<'_>) {
-        let (series, clock, input) = match &step.log.body {
-            LogBody::Bar(bar) => (
-                bar.series,
-                bar.clock.to_string(),
-                (bar.bucket.as_of, bar.close, bar.official, bar.correction),
-            ),
-            LogBody::Tick(tick) => (
-                tick.series,
-                rotation_engine::clock::Clock::Tick.to_string(),
-                (tick.time, tick.price, false, false),
-            ),
-            LogBody::Horizon(_) | LogBody::Split(_) => return,
-        };
-        let (as_of, value, official, correction) = input;
-        let input = Input {
-            series: step.plan.series(series).symbol.clone(),
-            as_of,
-            value,
-            official,
-            correction,
-            place: step.place,
-            tick: (step.log.source, step.log.offset),
-        };
-        let known = self
-            .seen
-            .entry((step.plan.name.clone(), series, clock))
-            .or_default();
-        push(known, input);
-    }
-
-    fn reading(&self, universe: &str, rule: &str, as_of: EventTime) -> Option<Reading> {
-        let readings = self.readings.get(&(universe.to_owned(), rule.to_owned()))?;
-        let mut newest = readings.iter().rev();
-        newest.find(|reading| reading.as_of == as_of).cloned()
-    }
-
-    /// The newest value of each leg at an instant.
-    fn inputs(&self, plan: &UniversePlan, rule: &str, as_of: EventTime) -> Vec<Input> {
-        let Some(at) = plan.rules.iter().position(|it| it.name == rule) else {
-            return Vec::new();
-        };
-        let clock = plan.rules[at].clock.to_string();
-        let newest = legs(plan, at).into_iter().filter_map(|leg| {
-            let known = self.seen.get(&(plan.name.clone(), leg, clock.clone()))?;
-            known.iter().rev().find(|input| input.as_of <= as_of)
-        });
-        newest.cloned().collect()
+    fn read(&mut self, reading: &Reading) {
+        for wanted in self.wanted.values_mut() {
+            let is_its = wanted.universe == reading.universe && wanted.rule == reading.rule;
+            if is_its && wanted.as_of == reading.as_of {
+                wanted.reading = Some(reading.clone());
+            }
+        }
     }
 }
 
-fn push<T>(newest: &mut VecDeque<T>, value: T) {
-    if newest.len() == REMEMBERED {
-        newest.pop_front();
+/// The value that a record of the bars log brings.
+fn value(step: &Step<'_>) -> Option<(SeriesIx, Clock, Input)> {
+    let input = |series, as_of, value, official, correction| Input {
+        series: step.plan.series(series).symbol.clone(),
+        as_of,
+        value,
+        official,
+        correction,
+        place: step.place,
+        tick: (step.log.source, step.log.offset),
+    };
+    match &step.log.body {
+        LogBody::Bar(bar) => {
+            let Bar { series, clock, .. } = *bar;
+            let as_of = bar.bucket.as_of;
+            let input = input(series, as_of, bar.close, bar.official, bar.correction);
+            Some((series, clock, input))
+        }
+        LogBody::Tick(tick) => {
+            let input = input(tick.series, tick.time, tick.price, false, false);
+            Some((tick.series, Clock::Tick, input))
+        }
+        _ => None,
     }
-    newest.push_back(value);
 }
