@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 
 use crate::config::{KafkaConfig, SecretError, Topics};
 
+pub(crate) mod log;
 pub mod topics;
 
 /// Properties that the commit protocol or the restore stands on, with what would break.

@@ -99,6 +99,21 @@ pub enum TopicError {
         /// The topic.
         topic: String,
     },
+    /// A transaction stays open.
+    #[error(
+        "a transaction is open in partition {partition} of topic `{topic}`, at offset {settled} of {end}: expected it to \
+         end within 30 s"
+    )]
+    Unsettled {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Up to here everything is committed or aborted.
+        settled: i64,
+        /// The end that was waited for.
+        end: i64,
+    },
     /// A request needs a runtime that could not be started.
     #[error("cannot start a runtime for the admin client")]
     Runtime(#[source] std::io::Error),
