@@ -9,6 +9,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::{ANSWER, Broker};
 
+/// As many replicas as the cluster is set up for: one where there is one node.
+const BY_THE_BROKER: i32 = -1;
+
 /// A topic to make: name, number of partitions, settings.
 pub type Topic<'a> = (&'a str, i32, &'a [(&'a str, &'a str)]);
 
@@ -22,7 +25,7 @@ impl Broker {
         let admin: AdminClient<DefaultClientContext> = self.config().create()?;
         let new = topics.iter().map(|&(name, partitions, settings)| {
             settings.iter().fold(
-                NewTopic::new(name, partitions, TopicReplication::Fixed(1)),
+                NewTopic::new(name, partitions, TopicReplication::Fixed(BY_THE_BROKER)),
                 |topic, (key, value)| topic.set(key, value),
             )
         });
