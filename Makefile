@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 CACHE := $(CURDIR)/.cache
 SKIPPED := $(CURDIR)/target/skipped-tests.txt
 FUZZ_CASES ?= 20000
+SEED ?= 1
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
@@ -57,6 +58,11 @@ docs: rust ## Build the API documentation with warnings denied, and run what tes
 .PHONY: bench
 bench: rust system-packages kafka ## Measure the engine and the service against their floors
 	cargo bench --locked -p rotation-tests --bench '*'
+
+.PHONY: chaos
+chaos: rust system-packages kafka ## Break a cluster of three nodes for 40 minutes, then compare every alert (SEED)
+	cargo build --locked --release -p rotation-service -p rotation-tests --bins
+	target/release/chaos long $(SEED)
 
 .PHONY: fuzz-short
 fuzz-short: rust ## Run the property tests named fuzz* with many cases (FUZZ_CASES)

@@ -24,6 +24,7 @@ mod feed;
 mod fleet;
 mod progress;
 mod verdict;
+pub mod zombie;
 
 pub use faults::{KINDS, Kind};
 pub use fleet::Ended;
@@ -226,6 +227,7 @@ impl Scene<'_> {
         }
         let order = faults::order(&counts, &mut self.dice);
         // Before the first fault everything works.
+        self.fed.allow(1.0 / (order.len() + 1) as f64);
         self.await_alerts(broken)?;
         let begun = Instant::now();
         for (number, kind) in order.iter().copied().enumerate() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,7 @@ use rotation_service::replay::{Feed, FeedOptions, Route};
 
 use super::now_ms;
 use crate::market;
-use crate::service::Events;
+use crate::service::{Deployment, Events};
 
 /// The daily files read, and those of five-minute bars.
 const DAILY: [&str; 3] = ["DGS10", "GSPC", "RUT"];
@@ -131,6 +132,16 @@ impl Pieces {
             before = before.max(0.5 * at as f64 / count + 0.5 * passed as f64 / of_alerts);
             piece.due = before;
         }
+        Ok(())
+    }
+
+    /// Puts some of them on the topic at once, and waits until they are acknowledged.
+    pub(super) fn put(&self, deployment: &Deployment, range: Range<usize>) -> Result<()> {
+        let messages = self.0[range]
+            .iter()
+            .map(|piece| (piece.partition, &piece.key, &piece.value, None));
+        let topic = &deployment.topics[0];
+        deployment.broker.produce(topic, messages)?;
         Ok(())
     }
 

@@ -173,11 +173,13 @@ impl fmt::Display for Report {
         let none = || ["–".to_owned(), "–".to_owned()];
         self.row(f, "no fault yet", 1, None, none())?;
         let unexplained = self.unexplained().len();
-        writeln!(
-            f,
-            "\nProcesses that ended by themselves: {} after a stop beyond the session, {unexplained} otherwise.",
-            self.ended.len() - unexplained
-        )?;
+        let stopped = self.ended.len() - unexplained;
+        for (name, times) in [
+            ("process ended by itself after such a stop", stopped),
+            ("process ended by itself otherwise", unexplained),
+        ] {
+            writeln!(f, "| {name} | {times} | | | | | |")?;
+        }
         if let Some(reason) = &self.no_disks {
             writeln!(f, "No disk was filled: {reason}")?;
         }
