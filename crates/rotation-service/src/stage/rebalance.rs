@@ -97,7 +97,12 @@ impl Stage {
         self.count_tasks();
         self.consumer
             .incremental_assign(&assignment)
-            .map_err(|source| self.failed("assign partitions", source))
+            .map_err(|source| self.failed("assign partitions", source))?;
+        // The client remembers a pause beyond the loss of a partition: one that was paused while commits failed, lost,
+        // and is ours again would never send anything.
+        self.consumer
+            .resume(&assignment)
+            .map_err(|source| self.failed("resume consumption", source))
     }
 
     fn adopt(&mut self, restored: Restored, since: Instant) -> NewTask {
