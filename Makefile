@@ -62,7 +62,7 @@ bench: rust system-packages kafka ## Measure the engine and the service against 
 .PHONY: chaos
 chaos: rust system-packages kafka ## Break a cluster of three nodes for 40 minutes, then compare every alert (SEED)
 	cargo build --locked --release -p rotation-service -p rotation-tests --bins
-	target/release/chaos long $(SEED)
+	target/release/prove chaos long $(SEED)
 
 .PHONY: fuzz-short
 fuzz-short: rust ## Run the property tests named fuzz* with many cases (FUZZ_CASES)

@@ -80,6 +80,12 @@ impl Leashed {
         Ok(())
     }
 
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The server's process id, once it runs.
     ///
     /// # Errors

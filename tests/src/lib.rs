@@ -5,6 +5,7 @@
 //! - [`proxy`]: a TCP proxy that cuts, refuses, stalls or slows down
 //! - [`chaos`]: the service on the cluster while everything that breaks in the field is broken
 //! - [`prometheus`]: Prometheus, started on loopback, and the expressions of the shipped panels and rules
+//! - [`load`]: how late alerts are, what processes add, what a long run leaves
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
 //! - [`market`]: the market data beside the repository
@@ -19,6 +20,7 @@ pub mod chaos;
 pub mod cluster;
 pub mod counting;
 pub mod leashed;
+pub mod load;
 pub mod market;
 pub mod prometheus;
 pub mod proxy;
