@@ -10,6 +10,8 @@ CACHE := $(CURDIR)/.cache
 SKIPPED := $(CURDIR)/target/skipped-tests.txt
 FUZZ_CASES ?= 20000
 SEED ?= 1
+SEEDS ?= 1000
+FIRST ?= 0
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
@@ -36,6 +38,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
+	$(MAKE) mutants || status=$$?; \
 	scripts/list-skipped $(SKIPPED); exit $$status
 
 .PHONY: lint
@@ -63,6 +66,16 @@ bench: rust system-packages kafka ## Measure the engine and the service against 
 chaos: rust system-packages kafka ## Break a cluster of three nodes for 40 minutes, then compare every alert (SEED)
 	cargo build --locked --release -p rotation-service -p rotation-tests --bins
 	target/release/prove chaos long $(SEED)
+
+# A build of its own: no other program may have faults planted in it.
+.PHONY: mutants
+mutants: rust ## Plant faults in the service, and see that the simulation finds each
+	scripts/require-tests cargo test --locked --workspace --features rotation-tests/mutants \
+	  --test simulation_mutants -- --nocapture
+
+.PHONY: simulate
+simulate: rust ## Run the service in a simulated world with faults: SEEDS of them, from seed FIRST
+	cargo run --locked --release -p rotation-tests --bin simulate -- $(SEEDS) $(FIRST)
 
 .PHONY: fuzz-short
 fuzz-short: rust ## Run the property tests named fuzz* with many cases (FUZZ_CASES)

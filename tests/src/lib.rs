@@ -11,6 +11,7 @@
 //! - [`market`]: the market data beside the repository
 //! - [`counting`]: a task to try stages with
 //! - [`bench`]: what `make bench` measures
+//! - [`simulation`]: the service on a log in memory, with faults from a seed
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
@@ -25,5 +26,6 @@ pub mod market;
 pub mod prometheus;
 pub mod proxy;
 pub mod service;
+pub mod simulation;
 pub mod skipped;
 pub mod workspace;

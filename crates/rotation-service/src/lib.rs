@@ -18,6 +18,7 @@ pub mod files;
 pub mod http;
 pub mod kafka;
 pub mod metrics;
+pub mod mutants;
 pub mod replay;
 pub mod report;
 pub mod run;

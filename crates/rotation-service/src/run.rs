@@ -29,6 +29,9 @@ pub use logs::LogFormat;
 /// A stage that has not polled for so long is not alive.
 const POLL_AGE_MAX: Duration = Duration::from_secs(60);
 
+/// Name of the stage that makes ticks into bars.
+const SAMPLER: &str = "sampler";
+
 /// How a process runs, beside its configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -139,7 +142,7 @@ impl Stages {
         metrics: &Metrics,
         stop: &StopSignal,
     ) -> anyhow::Result<Stages> {
-        let names = kafka.topics.clone();
+        let ticks = &kafka.topics.ticks;
         for plan in &config.universes {
             metrics.begin(plan);
         }
@@ -149,40 +152,26 @@ impl Stages {
             StateMode::Durable => {
                 let found = topics::verify_topics(&kafka)?;
                 tracing::info!(protection = %found.skew_protection(), "event times are bounded");
-                (found.partitions(&names.ticks), found.dead_letter_bytes)
+                (found.partitions(ticks), found.dead_letter_bytes)
             }
             StateMode::Ephemeral => (
-                topics::count_partitions(&kafka, &names.ticks)?,
+                topics::count_partitions(&kafka, ticks)?,
                 topics::RECORD_BYTES_DEFAULT,
             ),
         };
-        let mut add = |settings: StageSettings, factory| {
+        let mut add = |(settings, factory): (StageSettings, _)| {
             let stage_metrics = metrics.stage(&settings.name);
-            stages.push((
-                options.apply(settings),
-                factory,
-                stage_metrics,
-                Arc::default(),
-            ));
+            let settings = options.apply(settings);
+            stages.push((settings, factory, stage_metrics, Arc::default()));
         };
         if options.stages.samples() {
-            let outputs = vec![names.bars.clone(), names.dead_letters.clone()];
-            let mut settings =
-                StageSettings::new(kafka.clone(), "sampler", 0, &names.ticks, outputs);
-            settings.idle_after = Some(options.idle_after);
-            let letters = DeadLetters::new(&names.ticks, sampler::DEAD_LETTERS, letter_bytes);
-            add(settings, samplers(config, partitions, letters, metrics));
+            let kafka = kafka.clone();
+            let stage = sampler_stage(config, kafka, partitions, letter_bytes, metrics);
+            add(stage);
         }
         if options.stages.decides() {
-            let outputs = vec![names.alerts.clone(), names.dead_letters.clone()];
-            let letters = DeadLetters::new(&names.bars, universe::DEAD_LETTERS, letter_bytes);
-            let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
-            let (ticks, bars) = (names.ticks, names.bars);
             let refuse = refusal(refused.clone(), stop.clone());
-            add(
-                settings,
-                universes(config, Cited { ticks, bars }, letters, metrics, refuse),
-            );
+            add(universe_stage(config, kafka, letter_bytes, metrics, refuse));
         }
         Ok(Stages { stages, refused })
     }
@@ -236,35 +225,48 @@ impl Stages {
     }
 }
 
-/// Makes the sampler stage's tasks.
-fn samplers(
+/// The stage that makes ticks into bars: how it is set up, and its tasks.
+pub fn sampler_stage(
     config: &Config,
+    kafka: KafkaSettings,
     partitions: i32,
-    letters: DeadLetters,
+    letter_bytes: usize,
     metrics: &Metrics,
-) -> stage::TaskFactory {
+) -> (StageSettings, stage::TaskFactory) {
+    let names = kafka.topics.clone();
+    let outputs = vec![names.bars, names.dead_letters];
+    let settings = StageSettings::new(kafka, SAMPLER, 0, &names.ticks, outputs);
+    let letters = DeadLetters::new(&names.ticks, sampler::DEAD_LETTERS, letter_bytes);
     let (plans, metrics) = (config.universes.clone(), metrics.clone());
-    Box::new(move |partition| {
+    let factory = Box::new(move |partition| -> Box<dyn stage::Task> {
         let letters = letters.clone();
         Box::new(SamplerTask::new(
             partition, partitions, &plans, letters, &metrics,
         ))
-    })
+    });
+    (settings, factory)
 }
 
-/// Makes the universe stage's tasks.
-fn universes(
+/// The stage that makes bars into alerts: how it is set up, and its tasks.
+pub fn universe_stage(
     config: &Config,
-    cited: Cited,
-    letters: DeadLetters,
+    kafka: KafkaSettings,
+    letter_bytes: usize,
     metrics: &Metrics,
     refuse: Refuse,
-) -> stage::TaskFactory {
+) -> (StageSettings, stage::TaskFactory) {
+    let names = kafka.topics.clone();
+    let outputs = vec![names.alerts, names.dead_letters];
+    let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
+    let letters = DeadLetters::new(&names.bars, universe::DEAD_LETTERS, letter_bytes);
+    let (ticks, bars) = (names.ticks, names.bars);
+    let cited = Cited { ticks, bars };
     let (plans, metrics) = (config.universes.clone(), metrics.clone());
-    Box::new(move |_| {
+    let factory = Box::new(move |_| -> Box<dyn stage::Task> {
         let (cited, letters, refuse) = (cited.clone(), letters.clone(), refuse.clone());
         Box::new(UniverseTask::new(&plans, cited, letters, &metrics, refuse))
-    })
+    });
+    (settings, factory)
 }
 
 /// Keeps the first reason why a universe goes no further, and stops the process.
@@ -278,6 +280,9 @@ fn refusal(reason_kept: Arc<Mutex<Option<String>>>, stop: StopSignal) -> Refuse 
 
 impl Options {
     fn apply(&self, mut settings: StageSettings) -> StageSettings {
+        if settings.name == SAMPLER {
+            settings.idle_after = Some(self.idle_after);
+        }
         settings.state_mode = self.state_mode;
         settings.commit_interval = self.commit_interval;
         settings.snapshot_interval = self.snapshot_interval;

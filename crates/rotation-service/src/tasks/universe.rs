@@ -1,19 +1,18 @@
 //! The universe stage's task: one partition of the bars log, and the universes whose records are in it.
 
-use super::{DeadLetters, from_millis};
+use super::{DeadLetters, from_millis, now};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::LogRecord;
-use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
+use rotation_wire::invariants::{AlertLog, Place, Seen, Violation};
 use rotation_wire::state::{decode_part, encode_part};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where its records go: positions in the stage's list of topics.
 pub const ALERTS: usize = 0;
@@ -46,6 +45,8 @@ pub struct UniverseTask {
 struct Hosted {
     universe: Universe,
     metrics: UniverseMetrics,
+    /// What it has told, held against what always holds.
+    told: AlertLog,
 }
 
 impl UniverseTask {
@@ -75,6 +76,7 @@ impl UniverseTask {
             let hosted = Hosted {
                 universe: Universe::new(plan.clone()),
                 metrics: self.metrics.universe(plan),
+                told: AlertLog::bounded(),
             };
             self.universes.insert(name.to_owned(), hosted);
         }
@@ -90,11 +92,22 @@ impl UniverseTask {
     ) {
         let hosted = self
             .universes
-            .get(name)
+            .get_mut(name)
             .expect("the universe that spoke is hosted");
         for output in self.out.drain(..) {
             if outbox.replaying() {
+                // It was held against the invariants when it was published; what follows is held against it.
+                hosted.follow(&output, record);
                 continue;
+            }
+            for violation in hosted.follow(&output, record) {
+                self.metrics.violated(&violation);
+                tracing::error!(
+                    universe = name,
+                    invariant = violation.code(),
+                    "{violation} (places are those of {})",
+                    self.cited.bars
+                );
             }
             hosted.metrics.record(&output);
             match output {
@@ -137,11 +150,19 @@ impl UniverseTask {
     }
 }
 
-fn now() -> EventTime {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos());
-    EventTime::from_nanos(i64::try_from(since).unwrap_or(i64::MAX))
+impl Hosted {
+    /// Holds an event against those before it. It has no place on its topic yet, so that of its cause stands for it.
+    fn follow(&mut self, output: &Output, record: &InputRecord<'_>) -> Vec<Violation> {
+        let Output::Alert(alert) = output else {
+            return Vec::new();
+        };
+        let place = Place {
+            partition: record.partition,
+            offset: record.offset,
+        };
+        let event = AlertEvent::from((**alert).clone());
+        self.told.take(place, &Seen::of(&event))
+    }
 }
 
 impl Drop for UniverseTask {
@@ -207,6 +228,7 @@ impl Task for UniverseTask {
                 continue;
             };
             let cold = hosted.universe.restore(state);
+            hosted.told = AlertLog::bounded().from_within();
             hosted.metrics.stand(&hosted.universe);
             if !cold.is_empty() {
                 tracing::warn!(
