@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,17 +24,15 @@ const PAUSE: Duration = Duration::from_millis(25);
 #[must_use]
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .expect("tests are built below the profile's folder");
-    let binary = folder.join("rotation");
-    assert!(
-        binary.exists(),
-        "{} is missing: run `cargo build --workspace --bins` first",
-        binary.display()
-    );
-    binary
+    // Tests are built one folder below the programs.
+    let beside = test.ancestors().skip(1).take(2);
+    let mut found = beside.map(|folder| folder.join("rotation"));
+    found.find(|binary| binary.is_file()).unwrap_or_else(|| {
+        panic!(
+            "no `rotation` beside {}: run `cargo build --workspace --bins` first",
+            test.display()
+        )
+    })
 }
 
 /// Topics, group and configuration of one test.
@@ -87,6 +85,12 @@ impl Deployment {
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("rotation.toml")
+    }
+
+    /// The consumer group of a stage.
+    #[must_use]
+    pub fn group(&self, stage: &str) -> String {
+        format!("{}.{stage}", self.group)
     }
 
     /// A folder that ends with the test.
@@ -295,6 +299,40 @@ impl Service {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such process.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()?;
+        ensure!(status.success(), "kill -{name} ended with {status}");
+        Ok(())
+    }
+
+    /// All that it logged.
+    #[must_use]
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// Fails when it has ended.
     ///
     /// # Errors
@@ -388,10 +426,7 @@ impl Service {
     /// When it does not stop, or not well; the error carries its log.
     pub fn terminate(mut self) -> Result<()> {
         self.alive()?;
-        let status = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()?;
-        ensure!(status.success(), "kill -TERM failed");
+        self.signal("TERM")?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.child.try_wait()? {
