@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{backtest, calibrate, changepoints, config, demo, replay, run, tail, why};
+use crate::{backtest, calibrate, changepoints, config, demo, replay, run, secrets, tail, why};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -99,6 +99,9 @@ impl Cli {
             Command::Replay(args) => replay::run(&args),
             Command::Check(args) => {
                 let config = config::Config::load(&args.file)?;
+                for warning in secrets::warnings(&config, &args.file) {
+                    eprintln!("warning: {warning}");
+                }
                 write!(out, "{}", config::describe(&config))?;
                 Ok(ExitCode::SUCCESS)
             }

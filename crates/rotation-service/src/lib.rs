@@ -4,7 +4,7 @@
 //!   files; [`why`] a rule did not fire, [`calibrate`] how often it would by chance
 //! - [`config`]: what is detected, from a TOML file
 //! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
-//! - [`metrics`], [`http`]: what operations see
+//! - [`metrics`], [`http`]: what operations see; [`secrets`]: files that hold secrets
 //! - [`changepoints`]: annotated series, and what `mean_shift` finds in them
 //! - [`files`]: market data readers; [`report`]: the page of a backtest; [`tail`]: alerts as lines
 
@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod secrets;
 pub mod stage;
 mod table;
 pub mod tail;

@@ -4,9 +4,10 @@
 //! commits what it has read, leaves its group, and the process ends.
 
 use crate::config::Config;
-use crate::http::{self, Health};
+use crate::http::{self, Access, Health};
 use crate::kafka::{KafkaSettings, topics};
 use crate::metrics::{Metrics, StageMetrics};
+use crate::secrets;
 use crate::stage::{
     self, Liveness, RebalanceKind, StageError, StageFact, StageSettings, StateMode, StopSignal,
 };
@@ -55,7 +56,12 @@ pub struct Options {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     logs::start(args.log_format)?;
     let mut config = Config::load(&args.config)?;
-    args.apply(&mut config);
+    args.apply_files(&mut config);
+    for warning in secrets::warnings(&config, &args.config) {
+        tracing::warn!("{warning}");
+    }
+    args.apply(&mut config)?;
+    let access = Access::new(&config.http, args.insecure_listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -77,7 +83,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         &config,
         &args.options(),
         runtime.handle(),
-        listener,
+        (listener, access),
         &Metrics::new(),
         &stop,
     )?;
@@ -93,7 +99,7 @@ pub fn serve(
     config: &Config,
     options: &Options,
     runtime: &tokio::runtime::Handle,
-    listener: TcpListener,
+    (listener, access): (TcpListener, Access),
     metrics: &Metrics,
     stop: &StopSignal,
 ) -> anyhow::Result<()> {
@@ -104,6 +110,7 @@ pub fn serve(
     let http_stop = stop.clone();
     let http = runtime.spawn(http::serve(
         listener,
+        access,
         metrics.clone(),
         health,
         wait_for(http_stop),
