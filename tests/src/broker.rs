@@ -22,11 +22,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use crate::leashed::Leashed;
 use crate::skipped;
 
+mod acls;
 mod admin;
 mod jars;
 mod records;
+pub mod secure;
 mod server;
 
+pub use acls::{Acl, Operation, Resource};
 pub use admin::Topic;
 pub use records::Record;
 

@@ -1,6 +1,7 @@
 //! Test support: what the checks of more than one crate share.
 //!
 //! - [`broker`]: Apache Kafka, started on loopback, and small helpers to fill and read topics
+//! - [`certificates`]: authorities and certificates made for a test
 //! - [`prometheus`]: Prometheus, started on loopback, and the expressions of the shipped panels and rules
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
@@ -12,6 +13,7 @@
 
 pub mod bench;
 pub mod broker;
+pub mod certificates;
 pub mod counting;
 pub mod leashed;
 pub mod market;

@@ -295,6 +295,27 @@ impl Service {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
+    /// Waits until it ends by itself; its exit code and all that it logged.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end; the error carries its log.
+    pub fn ended(mut self) -> Result<(Option<i32>, String)> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                let log = std::fs::read_to_string(&self.log)?;
+                return Ok((status.code(), log));
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "it does not end; its log ends\n{}",
+                self.log()
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Fails when it has ended.
     ///
     /// # Errors

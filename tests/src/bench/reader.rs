@@ -297,7 +297,7 @@ fn run_service(config: &Config, meter: &Mutex<Meter>) -> Result<()> {
                 config,
                 &options,
                 runtime.handle(),
-                listener,
+                (listener, rotation_service::http::Access::default()),
                 &metrics,
                 &stop,
             )
