@@ -1,98 +1,79 @@
-//! Who gets in: certificates, passwords and access control lists, on Apache Kafka and with the program as it is built.
+//! Who gets in, and what each may do: certificates, passwords and access control lists, on Apache Kafka and with the
+//! program as it is built.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use rotation_tests::broker::secure::{
-    Listener, SecureBroker, password, scram_client, write_secret,
-};
-use rotation_tests::broker::{Acl, Operation, Resource};
-use rotation_tests::certificates::Validity;
-use rotation_tests::service::Deployment;
+#[path = "security/connect.rs"]
+mod connect;
+#[path = "security/permissions.rs"]
+mod permissions;
 
-const UNIVERSE: &str = "
+use std::path::PathBuf;
+
+use rotation_tests::broker::secure::{SecureBroker, password, scram_client, write_secret};
+use rotation_tests::service::{Deployment, Service};
+
+/// A watched series, so that a tick is enough for an alert.
+const UNIVERSE: &str = r#"
 [universe.us]
-calendar = \"24x7\"
+calendar = "24x7"
 [universe.us.series]
 A = {}
-B = {}
 [universe.us.rules.touch]
-kind = \"level_approach\"
-clock = \"tick\"
-series = \"A\"
+kind = "level_approach"
+clock = "tick"
+series = "A"
 level = 100.0
-";
+"#;
 
-#[test]
-fn experiment() {
-    let Some(secure) = SecureBroker::get() else {
-        return;
+/// More log lines than these would be a loop.
+const LINES_MAX: usize = 8;
+/// More remarks of the client than these would be a busy one.
+const ATTEMPTS_MAX: usize = 30;
+
+/// The configuration of a SCRAM user with its right password.
+fn client(secure: &SecureBroker, user: &str) -> String {
+    let file = write_secret(secure.folder(), user, &password(user)).unwrap();
+    scram_client(user, &file, &authority(secure))
+}
+
+fn authority(secure: &SecureBroker) -> PathBuf {
+    secure.authority.write(secure.folder()).unwrap()
+}
+
+/// The one line in which a process says why it ends; it ends as Kafka's failures do, without having gone in circles.
+fn refusal(service: Service) -> String {
+    let (code, log) = service.ended().unwrap();
+    assert_eq!(code, Some(3), "{log}");
+    let is_remark = |line: &&str| line.contains("DEBUG");
+    let attempts = log.lines().filter(is_remark).count();
+    assert!(
+        attempts <= ATTEMPTS_MAX,
+        "{attempts} remarks of the client:\n{log}"
+    );
+    let told: Vec<&str> = log.lines().filter(|line| !is_remark(line)).collect();
+    assert!(told.len() <= LINES_MAX, "{} lines:\n{log}", told.len());
+    let errors: Vec<&str> = told
+        .iter()
+        .filter_map(|line| line.strip_prefix("rotation: "))
+        .collect();
+    let [error] = errors.as_slice() else {
+        panic!("expected one error:\n{log}");
     };
-    let ca = secure.authority.write(secure.folder()).unwrap();
-    let foreign = secure.stranger.write(secure.folder()).unwrap();
-    let good = write_secret(secure.folder(), "good", &password("user-0")).unwrap();
-    let bad = write_secret(secure.folder(), "bad", "wrong").unwrap();
-    let ssl = |ca: &std::path::Path, more: &str| {
-        format!(
-            "[kafka.properties]\n\"security.protocol\" = \"SSL\"\n\"ssl.ca.location\" = {ca:?}\n{more}"
-        )
-    };
-    let cert = |name: &str, validity, authority: &rotation_tests::certificates::Authority| {
-        let signed = authority.sign(name, &[], validity).unwrap();
-        let crt = signed.write_certificate(secure.folder(), name).unwrap();
-        let key = signed.write_key(secure.folder(), name, None).unwrap();
-        format!("\"ssl.certificate.location\" = {crt:?}\n\"ssl.key.location\" = {key:?}\n")
-    };
-    let cases = [
-        ("fine", Listener::Tls, ssl(&ca, "")),
-        (
-            "wrong password",
-            Listener::Scram,
-            scram_client("user-0", &bad, &ca),
-        ),
-        (
-            "unknown user",
-            Listener::Scram,
-            scram_client("nobody", &bad, &ca),
-        ),
-        ("unknown ca", Listener::Tls, ssl(&foreign, "")),
-        ("expired", Listener::Expired, ssl(&ca, "")),
-        ("hostname", Listener::Misnamed, ssl(&ca, "")),
-        ("no client cert", Listener::Mutual, ssl(&ca, "")),
-        (
-            "client cert expired",
-            Listener::Mutual,
-            ssl(
-                &ca,
-                &cert("client-expired", Validity::Expired, &secure.authority),
-            ),
-        ),
-        (
-            "client cert foreign",
-            Listener::Mutual,
-            ssl(
-                &ca,
-                &cert("client-foreign", Validity::Now, &secure.stranger),
-            ),
-        ),
-        (
-            "client cert fine",
-            Listener::Mutual,
-            ssl(&ca, &cert("client-fine", Validity::Now, &secure.authority)),
-        ),
-        ("plaintext to tls", Listener::Tls, String::new()),
-        (
-            "no acl at all",
-            Listener::Scram,
-            scram_client("user-0", &good, &ca),
-        ),
-    ];
-    let _ = (Acl::new(Resource::Topic, "", Operation::Read), 0);
-    for (name, listener, client) in cases {
-        let deployment =
-            Deployment::new(secure.broker(), 2, &format!("{client}{UNIVERSE}")).unwrap();
-        let address = secure.address(listener);
-        let service = deployment.run("one", &["--brokers", &address]).unwrap();
-        std::thread::sleep(std::time::Duration::from_secs(8));
-        eprintln!("=== {name}\n{}\n", service.log());
-    }
+    (*error).to_owned()
+}
+
+/// Starts it so that each remark of the client is a line of the log.
+fn start(deployment: &Deployment, brokers: &str, args: &[&str]) -> Service {
+    let args = [&["--brokers", brokers], args].concat();
+    let filter = [("RUST_LOG", "info,rotation_service::kafka=debug")];
+    deployment.run_in("one", &args, &filter).unwrap()
+}
+
+/// A line of the matrix, with the names that differ from run to run made plain.
+fn show(case: &str, error: &str, plain: &[(&str, &str)]) {
+    let error = plain.iter().fold(error.to_owned(), |text, (found, plain)| {
+        text.replace(found, plain)
+    });
+    println!("| {case} | {error} |");
 }

@@ -3,9 +3,10 @@
 //! One thread a stage, an HTTP address, and a signal that stops them: SIGTERM or SIGINT. Each stage then steps and
 //! commits what it has read, leaves its group, and the process ends.
 
-use crate::config::Config;
+use crate::config::{Config, Topics};
 use crate::http::{self, Access, Health};
-use crate::kafka::{KafkaSettings, topics};
+use crate::kafka::refusal::Needs;
+use crate::kafka::{KafkaSettings, preflight, topics};
 use crate::metrics::{Metrics, StageMetrics};
 use crate::secrets;
 use crate::stage::{
@@ -74,8 +75,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .with_context(|| {
             format!("cannot listen on {listen} (another process? choose another with --listen)")
         })?;
+    let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
+    preflight::connect(&settings)?;
     if let Some(partitions) = args.create_topics {
-        let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
         let created = topics::create_topics(&settings, partitions, args.replication)?;
         tracing::info!(topics = created.join(", "), "created topics");
     }
@@ -154,8 +156,17 @@ impl Stages {
         let mut stages = Vec::new();
         let (partitions, letter_bytes) = match options.state_mode {
             StateMode::Durable => {
-                let found = topics::verify_topics(&kafka)?;
-                tracing::info!(protection = %found.skew_protection(), "event times are bounded");
+                let needs = needs(options.stages, &names);
+                for needs in &needs {
+                    preflight::visible(&kafka, needs)?;
+                }
+                let found = topics::verify_topics(&kafka, &needs)?;
+                for needs in &needs {
+                    preflight::permissions(&kafka, needs)?;
+                }
+                if options.stages.samples() {
+                    tracing::info!(protection = %found.skew_protection(), "event times are bounded");
+                }
                 (found.partitions(&names.ticks), found.dead_letter_bytes)
             }
             StateMode::Ephemeral => (
@@ -241,6 +252,31 @@ impl Stages {
         results.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(())
     }
+}
+
+/// What the stages of this process ask of the cluster.
+fn needs(stages: StageChoice, names: &Topics) -> Vec<Needs> {
+    let stage = |stage: &str, input: &String, outputs: [&String; 2]| Needs {
+        stage: stage.to_owned(),
+        input: input.clone(),
+        outputs: outputs.map(Clone::clone).to_vec(),
+    };
+    let mut needs = Vec::new();
+    if stages.samples() {
+        needs.push(stage(
+            "sampler",
+            &names.ticks,
+            [&names.bars, &names.dead_letters],
+        ));
+    }
+    if stages.decides() {
+        needs.push(stage(
+            "universe",
+            &names.bars,
+            [&names.alerts, &names.dead_letters],
+        ));
+    }
+    needs
 }
 
 /// Makes the sampler stage's tasks.
