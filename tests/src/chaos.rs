@@ -179,8 +179,7 @@ fn work(
         let watcher = scope.spawn(|| progress.watch(deployment, &stop));
         let supervisor = scope.spawn(|| fleet.supervise(&stop));
         let (config, topic) = (deployment.broker.config(), &deployment.topics[0]);
-        let feeder =
-            scope.spawn(|| feed::send(config, topic, pieces, plan.length, &fed, &stop));
+        let feeder = scope.spawn(|| feed::send(config, topic, pieces, plan.length, &fed, &stop));
         let mut scene = Scene {
             cluster,
             fleet,
@@ -231,7 +230,8 @@ impl Scene<'_> {
         self.await_alerts(broken)?;
         let begun = Instant::now();
         for (number, kind) in order.iter().copied().enumerate() {
-            self.fed.allow((number + 1) as f64 / (order.len() + 1) as f64);
+            self.fed
+                .allow((number + 1) as f64 / (order.len() + 1) as f64);
             let (at, since) = (now_ms(), Instant::now());
             let mark = self.progress.mark(self.fed.ends());
             let place = self.faults.len();
@@ -289,12 +289,7 @@ impl Scene<'_> {
         })
     }
 
-    fn wait(
-        &self,
-        what: &str,
-        broken: &dyn Fn() -> bool,
-        holds: impl Fn() -> bool,
-    ) -> Result<()> {
+    fn wait(&self, what: &str, broken: &dyn Fn() -> bool, holds: impl Fn() -> bool) -> Result<()> {
         let deadline = Instant::now() + RECOVERY;
         while !holds() {
             ensure!(!broken(), "{what}, and what watches has ended");

@@ -101,8 +101,15 @@ fn latency(samples: usize, more: &[String]) -> Result<()> {
     let samples = live::run(&deployment, load, || Ok(()))?;
     service.terminate()?;
     let mut out = stdout();
-    writeln!(out, "{} alerts, beside {BACKGROUND} ticks a second; milliseconds\n", samples.len())?;
-    writeln!(out, "| hop | p50 | p99 | p99.9 | worst |\n| --- | --: | --: | --: | --: |")?;
+    writeln!(
+        out,
+        "{} alerts, beside {BACKGROUND} ticks a second; milliseconds\n",
+        samples.len()
+    )?;
+    writeln!(
+        out,
+        "| hop | p50 | p99 | p99.9 | worst |\n| --- | --: | --: | --: | --: |"
+    )?;
     for hop in hops(&samples) {
         writeln!(out, "{hop}")?;
     }
@@ -112,7 +119,11 @@ fn latency(samples: usize, more: &[String]) -> Result<()> {
 fn scale(records: u64) -> Result<()> {
     let runs = scale::run(records, &[1, 2, 4])?.context(NO_KAFKA)?;
     let partitions = scale::PARTITIONS;
-    writeln!(stdout(), "{records} records on {partitions} partitions\n\n{}", scale::Table(&runs))?;
+    writeln!(
+        stdout(),
+        "{records} records on {partitions} partitions\n\n{}",
+        scale::Table(&runs)
+    )?;
     Ok(())
 }
 
