@@ -18,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 
 use crate::leashed::Leashed;
 use crate::skipped;
@@ -113,9 +114,20 @@ impl Broker {
         for partition in self.partitions(topic)? {
             asked.add_partition(topic, partition);
         }
-        let answer = consumer
-            .committed_offsets(asked, ANSWER)
-            .with_context(|| format!("cannot read the offsets of group {group} on {topic}"))?;
+        // A coordinator that is only being found answers that it is none.
+        let deadline = Instant::now() + ANSWER;
+        let answer = loop {
+            match consumer.committed_offsets(asked.clone(), ANSWER) {
+                Ok(answer) => break answer,
+                Err(error)
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotCoordinator)
+                        && Instant::now() < deadline => {}
+                Err(error) => {
+                    let what = format!("cannot read the offsets of group {group} on {topic}");
+                    return Err(error).context(what);
+                }
+            }
+        };
         Ok(answer
             .elements()
             .iter()

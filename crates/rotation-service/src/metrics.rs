@@ -15,6 +15,7 @@ use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{Cause, LogBody, LogRecord, Progress};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
+use rotation_wire::invariants::Violation;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ docs! {
     ASSIGNED = "rotation_assigned_partitions" ["stage"] "Partitions that this process holds.";
     RESTORE = "rotation_restore_seconds" ["stage"] "Time that the newest restore of a task's state took.";
     LOST = "rotation_lost_records_total" ["stage", "partition"] "Records gone before they were read, where the process was told to go on.";
+    VIOLATIONS = "rotation_invariant_violations_total" ["invariant"] "Events for the alert topic that break what always holds of it, by what.";
     RSS = "rotation_process_resident_memory_bytes" [] "Resident memory of the process.";
     START = "rotation_process_start_time_seconds" [] "When the process started, in seconds since 1970 UTC.";
 }
@@ -100,6 +102,7 @@ pub struct Metrics {
     assigned: IntGaugeVec,
     restore: GaugeVec,
     lost: IntCounterVec,
+    violations: IntCounterVec,
     rss: IntGauge,
 }
 
@@ -177,6 +180,7 @@ impl Metrics {
             assigned: int_gauge(r, &ASSIGNED),
             restore: gauge(r, &RESTORE),
             lost: counter(r, &LOST),
+            violations: counter(r, &VIOLATIONS),
             rss: register(r, IntGauge::with_opts(opts(&RSS))),
             registry,
         }
@@ -260,6 +264,9 @@ impl Metrics {
             self.open
                 .with_label_values(&[plan.name.as_str(), rule.name.as_str()]);
         }
+        for code in Violation::CODES {
+            self.violations.with_label_values(&[*code]);
+        }
         self.unknown_symbols(0);
     }
 
@@ -285,6 +292,11 @@ impl Metrics {
         self.dropped
             .with_label_values(&["", DropCode::UnknownSymbol.name()])
             .inc_by(records);
+    }
+
+    /// Something that always holds does not.
+    pub fn violated(&self, violation: &Violation) {
+        self.violations.with_label_values(&[violation.code()]).inc();
     }
 
     /// A record was put to the dead letters before any universe saw it.

@@ -10,12 +10,14 @@
 //! - [`partition`]: which partition a key belongs to, as the Java client has it.
 //! - [`schema`]: JSON Schemas of input records, alerts and the configuration.
 //! - [`digest`]: versions of rules.
+//! - [`invariants`]: what always holds on the alert topic, as a fold.
 
 pub mod alerts;
 pub mod bars;
 pub mod dead_letter;
 pub mod digest;
 pub mod input;
+pub mod invariants;
 pub mod partition;
 pub mod schema;
 pub mod state;

@@ -1,7 +1,6 @@
 //! Why a stage ends.
 
-use rdkafka::error::KafkaError;
-
+use super::ports::PortError;
 use crate::kafka::ReservedProperty;
 use crate::kafka::topics::TopicError;
 
@@ -23,7 +22,7 @@ pub enum StageError {
         action: String,
         /// The client's error.
         #[source]
-        source: Box<KafkaError>,
+        source: Box<PortError>,
     },
     /// Another process took over the transactional id.
     #[error(
@@ -36,7 +35,7 @@ pub enum StageError {
         transactional_id: String,
         /// The client's error.
         #[source]
-        source: Box<KafkaError>,
+        source: Box<PortError>,
     },
     /// Another process took over the static membership.
     #[error(
@@ -51,7 +50,7 @@ pub enum StageError {
         instance: String,
         /// The client's error.
         #[source]
-        source: Box<KafkaError>,
+        source: Box<PortError>,
     },
     /// Commits kept failing.
     #[error("stage {stage}: no commit succeeded for {seconds} s")]
@@ -62,7 +61,7 @@ pub enum StageError {
         seconds: u64,
         /// The last failure.
         #[source]
-        source: Box<KafkaError>,
+        source: Box<PortError>,
     },
     /// State could not be restored.
     #[error("stage {stage}, partition {partition}: cannot restore: {reason}")]

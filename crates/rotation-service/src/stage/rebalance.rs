@@ -6,15 +6,13 @@
 //!   are given up. The generation has moved on by then, so the group's metadata is fetched anew for the commit.
 //! - *Lost*: someone else may own the partitions already. What waits for a commit is dropped.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-use rdkafka::{Offset, TopicPartitionList};
-
-use super::consume::Assignment;
 use super::error::StageError;
 use super::members::Member;
 use super::observe::{RebalanceKind, StageFact};
+use super::ports::{Assignment, Start};
 use super::restore::{Restored, restore};
 use super::run::{Restoring, Stage};
 use super::worker::{Job, NewTask, Replay};
@@ -27,7 +25,7 @@ impl Stage {
     pub(super) fn answer_group(&mut self) -> Result<(), StageError> {
         self.finish_restore()?;
         while self.restoring.is_none() {
-            let Some(event) = self.consumer.context().next_event() else {
+            let Some(event) = self.consumer.next_event() else {
                 break;
             };
             tracing::info!(stage = self.settings.name, ?event, "rebalance");
@@ -44,26 +42,26 @@ impl Stage {
         self.rebalanced(RebalanceKind::Assigned, partitions.len());
         self.liveness.set_joined(true);
         if partitions.is_empty() {
-            let none = TopicPartitionList::new();
             return self
                 .consumer
-                .incremental_assign(&none)
+                .assign(&[])
                 .map_err(|source| self.failed("answer an assignment", source));
         }
         let settings = self.settings.clone();
         let state_partitions = self.state_partitions;
         let (answer, answers) = std::sync::mpsc::channel();
         let asked = partitions.clone();
-        std::thread::Builder::new()
-            .name(format!("{}-restore", self.settings.name))
-            .spawn(move || {
-                // The stage may have ended meanwhile; then nobody listens.
-                let _ = answer.send(restore(&settings, state_partitions, &asked));
-            })
+        let world = Arc::clone(&self.world);
+        let work = move || {
+            // The stage may have ended meanwhile; then nobody listens.
+            let _ = answer.send(restore(&*world, &settings, state_partitions, &asked));
+        };
+        self.world
+            .spawn(format!("{}-restore", self.settings.name), Box::new(work))
             .map_err(|_| self.thread_lost("restore"))?;
         self.restoring = Some(Restoring {
             answers,
-            since: Instant::now(),
+            since: self.world.now(),
             partitions,
         });
         self.count_tasks();
@@ -84,30 +82,29 @@ impl Stage {
         };
         let since = restoring.since;
         self.restoring = None;
-        let mut assignment = TopicPartitionList::new();
+        let mut assignment = Vec::with_capacity(restored.len());
         let mut tasks = Vec::with_capacity(restored.len());
         for task in restored {
-            let start = task.start.map_or(Offset::Beginning, Offset::Offset);
-            assignment
-                .add_partition_offset(&self.settings.input, task.partition, start)
-                .map_err(|source| self.failed("assign partitions", source))?;
+            let start = task.start.map_or(Start::Beginning, Start::At);
+            assignment.push((task.partition, start));
             tasks.push(self.adopt(task, since));
         }
         self.submit(Job::Add(tasks))?;
         self.count_tasks();
         self.consumer
-            .incremental_assign(&assignment)
+            .assign(&assignment)
             .map_err(|source| self.failed("assign partitions", source))
     }
 
     fn adopt(&mut self, restored: Restored, since: Instant) -> NewTask {
         let partition = restored.partition;
+        let now = self.world.now();
         let head = restored.state.as_ref().map(|state| state.head.clone());
         let start = restored.start.unwrap_or(0);
         let replay = head.as_ref().map_or(0, |head| (head.offset - start).max(0));
         self.observe(&StageFact::Restored {
             partition,
-            took: since.elapsed(),
+            took: now.duration_since(since),
             replay,
         });
         if restored.lost > 0 {
@@ -118,9 +115,8 @@ impl Stage {
         }
         tracing::info!(
             stage = self.settings.name, partition, start, replay, end = restored.end,
-            took = ?since.elapsed(), "restored"
+            took = ?now.duration_since(since), "restored"
         );
-        let now = Instant::now();
         // Snapshots of tasks that came together are taken apart.
         let apart = u32::try_from(partition % 16).unwrap_or_default();
         self.members.insert(
@@ -168,15 +164,15 @@ impl Stage {
 
     /// Steps and commits all there is, for a while; afterwards nothing is on its way through the worker.
     pub(super) fn settle(&mut self, patience: Duration) -> Result<(), StageError> {
-        let deadline = Instant::now() + patience;
+        let deadline = self.world.now() + patience;
         self.drain()?;
-        while !self.pending.is_empty() && Instant::now() < deadline {
+        while !self.pending.is_empty() && self.world.now() < deadline {
             if self.consumer.assignment_lost() {
                 return Ok(());
             }
             self.commit()?;
             if !self.pending.is_empty() {
-                std::thread::sleep(Duration::from_millis(20));
+                self.world.sleep(Duration::from_millis(20));
             }
         }
         if !self.pending.is_empty() {
@@ -206,12 +202,8 @@ impl Stage {
         self.pending.retain(&self.members);
         self.submit(Job::Drop(partitions.to_vec()))?;
         self.count_tasks();
-        let mut list = TopicPartitionList::new();
-        for &partition in partitions {
-            list.add_partition(&self.settings.input, partition);
-        }
         self.consumer
-            .incremental_unassign(&list)
+            .unassign(partitions)
             .map_err(|source| self.failed("give up partitions", source))
     }
 

@@ -1,11 +1,17 @@
 //! The worker: owns the tasks and steps batches, one job after the other; every job gets one answer, in order.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 use super::batch::Batch;
+use super::ports::World;
+use super::run::receive;
 use super::task::{Idle, InputRecord, Outbox, Task, TaskFactory};
 use rotation_wire::state::{Decision, DecisionKind, Parts};
+
+/// Longest wait for a job at a time; nothing depends on it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the worker is asked to do.
 pub(super) enum Job {
@@ -103,10 +109,16 @@ impl Worker {
     /// Works until the channel closes.
     pub(super) fn run(
         mut self,
+        world: &dyn World,
         jobs: &Receiver<Job>,
         answers: &Sender<Result<Done, RestoreFailed>>,
     ) {
-        while let Ok(job) = jobs.recv() {
+        loop {
+            let job = match receive(world, jobs, PATIENCE) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let answer = match job {
                 Job::Add(tasks) => self.add(tasks),
                 Job::Work(work) => Ok(self.work(work)),

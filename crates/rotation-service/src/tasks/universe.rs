@@ -10,6 +10,7 @@ use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
+use rotation_wire::invariants::{AlertLog, Place, Seen, Violation};
 use rotation_wire::state::{decode_part, encode_part};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct UniverseTask {
 struct Hosted {
     universe: Universe,
     metrics: UniverseMetrics,
+    /// What it has told, held against what always holds.
+    told: AlertLog,
 }
 
 impl UniverseTask {
@@ -75,6 +78,7 @@ impl UniverseTask {
             let hosted = Hosted {
                 universe: Universe::new(plan.clone()),
                 metrics: self.metrics.universe(plan),
+                told: AlertLog::bounded(),
             };
             self.universes.insert(name.to_owned(), hosted);
         }
@@ -90,11 +94,22 @@ impl UniverseTask {
     ) {
         let hosted = self
             .universes
-            .get(name)
+            .get_mut(name)
             .expect("the universe that spoke is hosted");
         for output in self.out.drain(..) {
             if outbox.replaying() {
+                // It was held against the invariants when it was published; what follows is held against it.
+                hosted.follow(&output, record);
                 continue;
+            }
+            for violation in hosted.follow(&output, record) {
+                self.metrics.violated(&violation);
+                tracing::error!(
+                    universe = name,
+                    invariant = violation.code(),
+                    "{violation} (places are those of {})",
+                    self.cited.bars
+                );
             }
             hosted.metrics.record(&output);
             match output {
@@ -134,6 +149,21 @@ impl UniverseTask {
                 _ => {}
             }
         }
+    }
+}
+
+impl Hosted {
+    /// Holds an event against those before it. It has no place on its topic yet, so that of its cause stands for it.
+    fn follow(&mut self, output: &Output, record: &InputRecord<'_>) -> Vec<Violation> {
+        let Output::Alert(alert) = output else {
+            return Vec::new();
+        };
+        let place = Place {
+            partition: record.partition,
+            offset: record.offset,
+        };
+        let event = AlertEvent::from((**alert).clone());
+        self.told.take(place, &Seen::of(&event))
     }
 }
 
@@ -207,6 +237,7 @@ impl Task for UniverseTask {
                 continue;
             };
             let cold = hosted.universe.restore(state);
+            hosted.told = AlertLog::bounded().from_within();
             hosted.metrics.stand(&hosted.universe);
             if !cold.is_empty() {
                 tracing::warn!(
