@@ -51,6 +51,8 @@ pub struct Options {
     pub idle_after: Duration,
     /// Go on where records are lost, counting them.
     pub allow_data_loss: bool,
+    /// Follow the state of tasks that other processes have.
+    pub standby: bool,
 }
 
 /// Runs the command.
@@ -330,6 +332,7 @@ impl Options {
         settings.commit_interval = self.commit_interval;
         settings.snapshot_interval = self.snapshot_interval;
         settings.allow_data_loss = self.allow_data_loss;
+        settings.standby = self.standby;
         settings
     }
 }

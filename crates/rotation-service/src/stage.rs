@@ -32,6 +32,7 @@ mod members;
 mod rebalance;
 mod restore;
 mod run;
+mod standby;
 mod stop;
 mod transact;
 mod trouble;

@@ -26,7 +26,7 @@ pub enum StageError {
     },
     /// Another process took over the transactional id.
     #[error(
-        "stage {stage}: fenced: another process has the transactional id `{transactional_id}` (give each process its own instance name), or this one was held up for longer than transaction.timeout.ms (then a restart goes on where the last commit was)"
+        "stage {stage}: fenced again and again: another process has the transactional id `{transactional_id}` (give each process its own instance name), or this one is held up for longer than transaction.timeout.ms"
     )]
     ProducerFenced {
         /// The stage.

@@ -13,6 +13,7 @@ use super::observe::{Liveness, StageFact, StageObserver};
 use super::ports::{ErrorKind, GroupConsumer, Polled, PortError, World};
 use super::restore::Restored;
 use super::settings::{StageSettings, StateMode};
+use super::standby::Standby;
 use super::task::TaskFactory;
 use super::transact::Transactor;
 use super::worker::{Done, Job, RestoreFailed, Work, Worker};
@@ -129,6 +130,7 @@ pub(super) struct Stage {
     pub(super) chores: Instant,
     /// Since when commits fail, with a consumer paused so that it can be polled meanwhile.
     pub(super) failing: Option<Instant>,
+    pub(super) standby: Option<Arc<Standby>>,
     /// When this member was fenced by another of its name, lately.
     pub(super) fenced: Vec<Instant>,
     /// An instant, and what the wall clock said then.
@@ -183,6 +185,7 @@ impl Stage {
             idle_look: now,
             chores: now,
             failing: None,
+            standby: None,
             fenced: Vec::new(),
             begun: (now, world.wall_clock()),
             world,
@@ -192,9 +195,24 @@ impl Stage {
     fn start(&mut self) -> Result<(), StageError> {
         // Before joining: a predecessor's open transaction is ended first.
         self.initialise()?;
+        if self.settings.standby && self.settings.state_mode == StateMode::Durable {
+            self.stand_by()?;
+        }
         self.consumer
             .subscribe()
             .map_err(|source| self.failed("subscribe to the input", source))
+    }
+
+    /// Begins to follow the state of all tasks of the stage, aside.
+    fn stand_by(&mut self) -> Result<(), StageError> {
+        let standby = Arc::new(Standby::default());
+        self.standby = Some(Arc::clone(&standby));
+        let (world, settings) = (Arc::clone(&self.world), self.settings.clone());
+        let state_partitions = self.state_partitions;
+        let work = move || standby.follow(&*world, &settings, state_partitions);
+        self.world
+            .spawn(format!("{}-standby", self.settings.name), Box::new(work))
+            .map_err(|_| self.thread_lost("standby"))
     }
 
     /// One turn of the loop.

@@ -9,7 +9,8 @@
 //!   producer is thrown away and made anew under the same transactional id, whose initialisation completes or aborts
 //!   what was open. Every commit puts its number into the metadata of the offsets; whether it holds is then read off
 //!   the group.
-//! - *Another process has the same transactional id*: the stage ends.
+//! - *The producer is fenced*: as for an unknown outcome, unless it happens again and again: then another process has
+//!   the same transactional id, and the stage ends.
 //!
 //! Offsets of all tasks with output are in every transaction, even where they have not moved: a transaction without
 //! offsets would not be fenced by the group's generation. Everything is delivered before the end is asked for.
