@@ -173,8 +173,6 @@ fn a_clean_run_audits_clean_and_each_planted_fault_is_found() {
     let invented = copy.audit("invented", |records| {
         let mut forged = event(&records[opening]);
         forged.alert.as_of = "2026-12-31T21:00:00Z".parse().unwrap();
-        forged.alert.rule = "streak".to_owned();
-        forged.alert.subject = "LEAD/LAG".to_owned();
         forged.alert.duration_seconds = 0;
         forged.alert.episode = format!("{}/{}", forged.alert.key(), forged.alert.as_of);
         forged.alert.id = format!("{}/1", forged.alert.episode);
