@@ -18,17 +18,30 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 
 use crate::leashed::Leashed;
 use crate::skipped;
 
+mod acls;
 mod admin;
 mod jars;
 mod records;
+pub mod secure;
 mod server;
 
+pub use acls::{Acl, Operation, Resource};
 pub use admin::Topic;
 pub use records::Record;
+
+/// The folder of Apache Kafka's jars, fetched if need be; `None` where they cannot be had.
+///
+/// # Errors
+///
+/// When fetching goes wrong half way.
+pub fn kafka_libs() -> Result<Option<std::path::PathBuf>> {
+    jars::find()
+}
 
 /// Longest wait for one answer of the broker.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -80,6 +93,15 @@ impl Broker {
         }))
     }
 
+    /// A cluster that runs already, at these addresses.
+    #[must_use]
+    pub fn at(bootstrap: &str) -> Self {
+        Self {
+            bootstrap: bootstrap.to_owned(),
+            server: None,
+        }
+    }
+
     /// Stops the broker in its tracks, or lets it go on: it is not gone, it only does not answer.
     ///
     /// # Errors
@@ -113,9 +135,20 @@ impl Broker {
         for partition in self.partitions(topic)? {
             asked.add_partition(topic, partition);
         }
-        let answer = consumer
-            .committed_offsets(asked, ANSWER)
-            .with_context(|| format!("cannot read the offsets of group {group} on {topic}"))?;
+        // A coordinator that is only being found answers that it is none.
+        let deadline = Instant::now() + ANSWER;
+        let answer = loop {
+            match consumer.committed_offsets(asked.clone(), ANSWER) {
+                Ok(answer) => break answer,
+                Err(error)
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotCoordinator)
+                        && Instant::now() < deadline => {}
+                Err(error) => {
+                    let what = format!("cannot read the offsets of group {group} on {topic}");
+                    return Err(error).context(what);
+                }
+            }
+        };
         Ok(answer
             .elements()
             .iter()

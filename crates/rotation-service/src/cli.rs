@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::{
-    audit, backtest, calibrate, changepoints, config, demo, explain, redrive, replay, run, tail,
-    why,
+    audit, backtest, calibrate, changepoints, config, demo, explain, redrive, replay, run, secrets,
+    tail, why,
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
@@ -112,6 +112,9 @@ impl Cli {
             Command::Replay(args) => replay::run(&args),
             Command::Check(args) => {
                 let config = config::Config::load(&args.file)?;
+                for warning in secrets::warnings(&config, &args.file) {
+                    eprintln!("warning: {warning}");
+                }
                 write!(out, "{}", config::describe(&config))?;
                 Ok(ExitCode::SUCCESS)
             }

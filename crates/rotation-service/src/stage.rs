@@ -13,18 +13,19 @@
 //!
 //! What is promised, and within which limits, is in [`transact`] (commit), [`restore`] (restart) and `rebalance`.
 //!
+//! - [`ports`]: what a stage needs of the world; [`cluster`]: those that reach Kafka
 //! - [`task`]: what a task is, what it sees and what it may put out
 //! - [`settings`]: how a stage is set up; [`observe`]: what it tells about itself
 //! - [`rotation_wire::state`]: the bytes of heads and snapshots
 
+pub mod cluster;
 pub mod observe;
+pub mod ports;
 pub mod settings;
 pub mod task;
 
 mod batch;
 mod commit;
-mod consume;
-mod deliveries;
 mod error;
 mod idle;
 mod members;
@@ -38,6 +39,6 @@ mod worker;
 
 pub use error::StageError;
 pub use observe::{Liveness, RebalanceKind, StageFact, StageObserver};
-pub use run::{StopSignal, run};
+pub use run::{StopSignal, run, run_in};
 pub use settings::{StageSettings, StateMode};
-pub use task::{Idle, InputRecord, Outbox, StampKind, Task, TaskFactory};
+pub use task::{Idle, InputRecord, Outbox, OutputRecord, StampKind, Task, TaskFactory};

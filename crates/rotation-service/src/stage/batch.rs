@@ -1,7 +1,5 @@
 //! A batch of input records, flat: one buffer of bytes, one vector of places in it, both used again.
 
-use rdkafka::message::{BorrowedMessage, Message, Timestamp};
-
 use super::task::{InputRecord, StampKind};
 
 /// Records of several partitions, in the order they were read.
@@ -31,30 +29,8 @@ enum Stamp {
 }
 
 impl Batch {
-    /// Copies a message to the end of the batch.
-    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) {
-        let (timestamp, stamp) = match message.timestamp() {
-            Timestamp::NotAvailable => (0, Stamp::None),
-            Timestamp::CreateTime(at) => (at, Stamp::Create),
-            Timestamp::LogAppendTime(at) => (at, Stamp::Append),
-        };
-        let start = self.bytes.len();
-        let key_len = self.keep(message.key());
-        let payload_len = self.keep(message.payload());
-        self.places.push(Place {
-            offset: message.offset(),
-            timestamp,
-            start,
-            key_len,
-            payload_len,
-            partition: message.partition(),
-            stamp,
-        });
-    }
-
     /// Copies a record to the end of the batch.
-    #[cfg(test)]
-    pub(super) fn push_record(&mut self, record: &InputRecord<'_>) {
+    pub(super) fn push(&mut self, record: &InputRecord<'_>) {
         let (timestamp, stamp) = match record.timestamp {
             None => (0, Stamp::None),
             Some((at, StampKind::Create)) => (at, Stamp::Create),

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-
 use super::error::StageError;
 use super::observe::StageFact;
+use super::ports::{ErrorKind, PortError};
 use super::run::Stage;
 use super::transact::Failure;
 
@@ -16,16 +14,16 @@ const BACKOFF: Duration = Duration::from_millis(50);
 impl Stage {
     /// Makes the producer, patiently: a cluster that has just started has no transaction coordinator yet.
     pub(super) fn initialise(&mut self) -> Result<(), StageError> {
-        let deadline = Instant::now() + self.settings.commit_patience;
+        let deadline = self.world.now() + self.settings.commit_patience;
         loop {
             match self.transactor.initialise() {
                 Ok(()) => return Ok(()),
-                Err(error) if is_fenced(&error) || Instant::now() > deadline => {
-                    return Err(self.commit_error("initialise transactions", error));
+                Err(error) if is_final(&error) || self.world.now() > deadline => {
+                    return Err(self.failed("initialise transactions", error));
                 }
                 Err(error) => {
                     tracing::info!(stage = self.settings.name, %error, "transactions are not ready yet");
-                    std::thread::sleep(BACKOFF);
+                    self.world.sleep(BACKOFF);
                 }
             }
         }
@@ -35,26 +33,29 @@ impl Stage {
     pub(super) fn commit(&mut self) -> Result<(), StageError> {
         self.pending.retain(&self.members);
         if self.pending.is_empty() {
-            return Ok(());
+            return self.commits_again();
         }
-        let begun = Instant::now();
+        let begun = self.world.now();
         let result = self
             .transactor
-            .commit(&self.consumer, &mut self.members, &self.pending);
+            .commit(&*self.consumer, &mut self.members, &self.pending);
         match result {
             Ok(()) => self.committed(begun),
             Err(Failure::Lost) => {
                 // The event that says so is on its way through the consumer's queue.
-                self.pending.postpone(BACKOFF);
+                self.pending.postpone(self.world.now() + BACKOFF);
                 Ok(())
             }
             Err(Failure::Aborted(error)) => self.put_off(error),
             Err(Failure::Unknown(error)) => self.find_out(begun, error),
-            Err(Failure::Fenced(error)) => Err(self.commit_error("commit", error)),
+            Err(Failure::Fenced(error) | Failure::Denied(error)) => {
+                Err(self.failed("commit", error))
+            }
         }
     }
 
     fn committed(&mut self, begun: Instant) -> Result<(), StageError> {
+        let took = self.world.now().duration_since(begun);
         let pending = std::mem::take(&mut self.pending);
         let outputs = pending.outputs();
         for (partition, snapshot) in pending.snapshots {
@@ -64,57 +65,61 @@ impl Stage {
                 member.keys = snapshot.chunks.into_iter().map(|(key, _)| key).collect();
             }
         }
-        tracing::debug!(stage = self.settings.name, outputs, took = ?begun.elapsed(), "committed");
+        tracing::debug!(stage = self.settings.name, outputs, ?took, "committed");
         self.observe(&StageFact::Committed {
-            took: begun.elapsed(),
+            took,
             outputs,
             tasks: pending.touched.len(),
         });
+        self.commits_again()
+    }
+
+    /// Nothing waits for a commit that failed: it succeeded, or what it held belongs to others now.
+    pub(super) fn commits_again(&mut self) -> Result<(), StageError> {
         if self.failing.take().is_some() {
-            tracing::info!(stage = self.settings.name, "commits succeed again");
-            let resumed = self
-                .consumer
-                .assignment()
-                .and_then(|all| self.consumer.resume(&all));
+            tracing::info!(
+                stage = self.settings.name,
+                "no failed commit waits any more"
+            );
+            let resumed = self.consumer.resume();
             resumed.map_err(|source| self.failed("resume consumption", source))?;
         }
         Ok(())
     }
 
     /// The transaction was aborted: what it held stays and is sent again.
-    fn put_off(&mut self, error: KafkaError) -> Result<(), StageError> {
+    fn put_off(&mut self, error: PortError) -> Result<(), StageError> {
         self.commit_failed(&error);
-        let since = self.failing.unwrap_or_else(Instant::now);
-        if since.elapsed() > self.settings.commit_patience {
+        let now = self.world.now();
+        let since = self.failing.unwrap_or(now);
+        let failing = now.duration_since(since);
+        if failing > self.settings.commit_patience {
             return Err(StageError::CommitPatience {
                 stage: self.settings.name.clone(),
-                seconds: since.elapsed().as_secs(),
+                seconds: failing.as_secs(),
                 source: Box::new(error),
             });
         }
         if self.failing.is_none() {
             self.failing = Some(since);
             // Paused, the consumer can be polled for rebalances without more records coming in.
-            let paused = self
-                .consumer
-                .assignment()
-                .and_then(|all| self.consumer.pause(&all));
+            let paused = self.consumer.pause();
             paused.map_err(|source| self.failed("pause consumption", source))?;
         }
-        self.pending.postpone(BACKOFF);
+        self.pending.postpone(self.world.now() + BACKOFF);
         Ok(())
     }
 
     /// Makes the producer anew and asks the group whether the last commit holds.
-    fn find_out(&mut self, begun: Instant, error: KafkaError) -> Result<(), StageError> {
+    fn find_out(&mut self, begun: Instant, error: PortError) -> Result<(), StageError> {
         self.commit_failed(&error);
-        let deadline = Instant::now() + self.settings.commit_patience;
+        let deadline = self.world.now() + self.settings.commit_patience;
         let mut last = error;
-        while Instant::now() < deadline {
+        while self.world.now() < deadline {
             let found = self
                 .transactor
                 .initialise()
-                .and_then(|()| self.transactor.is_committed(&self.consumer));
+                .and_then(|()| self.transactor.is_committed(&*self.consumer));
             match found {
                 Ok(true) => {
                     tracing::warn!(
@@ -124,14 +129,14 @@ impl Stage {
                     return self.committed(begun);
                 }
                 Ok(false) => return self.put_off(last),
-                Err(error) if is_fenced(&error) => {
-                    return Err(self.commit_error("make the producer anew", error));
+                Err(error) if is_final(&error) => {
+                    return Err(self.failed("make the producer anew", error));
                 }
                 Err(error) => {
                     self.liveness.polled();
                     self.commit_failed(&error);
                     last = error;
-                    std::thread::sleep(BACKOFF);
+                    self.world.sleep(BACKOFF);
                 }
             }
         }
@@ -142,44 +147,14 @@ impl Stage {
         })
     }
 
-    fn commit_failed(&self, error: &KafkaError) {
+    fn commit_failed(&self, error: &PortError) {
         tracing::warn!(stage = self.settings.name, %error, "a commit failed and will be tried again");
-        let code = error
-            .rdkafka_error_code()
-            .map_or_else(|| "Unknown".to_owned(), |code| format!("{code:?}"));
+        let code = error.code.clone();
         self.observe(&StageFact::CommitFailed { code });
-    }
-
-    /// Names who fenced us, if someone did.
-    pub(super) fn commit_error(&self, action: &str, source: KafkaError) -> StageError {
-        let stage = self.settings.name.clone();
-        let kafka = &self.settings.kafka;
-        match source.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::FencedInstanceId) => StageError::MemberFenced {
-                group: kafka.stage_group(&stage),
-                instance: kafka.instance.clone(),
-                stage,
-                source: Box::new(source),
-            },
-            Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced) => {
-                StageError::ProducerFenced {
-                    transactional_id: kafka.transactional_id(&stage),
-                    stage,
-                    source: Box::new(source),
-                }
-            }
-            _ => self.failed(action, source),
-        }
     }
 }
 
-fn is_fenced(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::Fenced
-                | RDKafkaErrorCode::ProducerFenced
-                | RDKafkaErrorCode::FencedInstanceId
-        )
-    )
+/// Whether trying again cannot help.
+fn is_final(error: &PortError) -> bool {
+    error.is_fenced() || error.kind == ErrorKind::Denied
 }

@@ -1,7 +1,6 @@
 //! Why a stage ends.
 
-use rdkafka::error::KafkaError;
-
+use super::ports::PortError;
 use crate::kafka::ReservedProperty;
 use crate::kafka::topics::TopicError;
 
@@ -23,11 +22,11 @@ pub enum StageError {
         action: String,
         /// The client's error.
         #[source]
-        source: Box<KafkaError>,
+        source: Box<PortError>,
     },
     /// Another process took over the transactional id.
     #[error(
-        "stage {stage}: fenced by another process with transactional id `{transactional_id}`: give each process its own instance name"
+        "stage {stage}: fenced: another process has the transactional id `{transactional_id}` (give each process its own instance name), or this one was held up for longer than transaction.timeout.ms (then a restart goes on where the last commit was)"
     )]
     ProducerFenced {
         /// The stage.
@@ -36,11 +35,11 @@ pub enum StageError {
         transactional_id: String,
         /// The client's error.
         #[source]
-        source: Box<KafkaError>,
+        source: Box<PortError>,
     },
     /// Another process took over the static membership.
     #[error(
-        "stage {stage}: fenced by another member of group `{group}` with instance name `{instance}`: give each process its own instance name"
+        "stage {stage}: fenced again and again by another member of group `{group}` with instance name `{instance}`: give each process its own instance name"
     )]
     MemberFenced {
         /// The stage.
@@ -51,7 +50,7 @@ pub enum StageError {
         instance: String,
         /// The client's error.
         #[source]
-        source: Box<KafkaError>,
+        source: Box<PortError>,
     },
     /// Commits kept failing.
     #[error("stage {stage}: no commit succeeded for {seconds} s")]
@@ -62,7 +61,7 @@ pub enum StageError {
         seconds: u64,
         /// The last failure.
         #[source]
-        source: Box<KafkaError>,
+        source: Box<PortError>,
     },
     /// State could not be restored.
     #[error("stage {stage}, partition {partition}: cannot restore: {reason}")]

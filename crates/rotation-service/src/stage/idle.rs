@@ -4,12 +4,11 @@
 //! transactions have offsets too and are never delivered, so a position below the end may still be the end: then the
 //! client's own end-of-partition event, which counts markers, must be for exactly the end just asked.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use rdkafka::consumer::Consumer;
+use std::time::Duration;
 
 use super::error::StageError;
 use super::observe::StageFact;
+use super::ports::PortError;
 use super::run::Stage;
 use super::worker::{Job, Work};
 use rotation_wire::state::{Decision, DecisionKind};
@@ -20,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(500);
 impl Stage {
     /// Looks for idle partitions now and then, and tells their tasks.
     pub(super) fn look_for_idle(&mut self) -> Result<(), StageError> {
-        let now = Instant::now();
+        let now = self.world.now();
         let Some(idle_after) = self.settings.idle_after else {
             return Ok(());
         };
@@ -54,7 +53,7 @@ impl Stage {
         for &(partition, _) in &decisions {
             self.observe(&StageFact::Idle { partition });
             if let Some(member) = self.members.get_mut(partition) {
-                member.active = Instant::now();
+                member.active = now;
                 member.unanswered = true;
             }
         }
@@ -67,15 +66,10 @@ impl Stage {
     }
 
     /// What there is to tell the task of a quiet partition.
-    fn decide(&mut self, partition: i32) -> Result<Option<Decision>, rdkafka::error::KafkaError> {
-        let (low, end) = self
-            .consumer
-            .fetch_watermarks(&self.settings.input, partition, LOOK)?;
-        let reached = self
-            .consumer
-            .context()
-            .end(partition)
-            .map(|end| end.reached);
+    fn decide(&mut self, partition: i32) -> Result<Option<Decision>, PortError> {
+        let (low, end) = self.consumer.watermarks(partition, LOOK)?;
+        let reached = self.consumer.end(partition).map(|end| end.reached);
+        let now = self.wall_clock();
         let Some(member) = self.members.get_mut(partition) else {
             return Ok(None);
         };
@@ -90,22 +84,10 @@ impl Stage {
         Ok(match member.timestamp {
             Some(last) if at_end => Some(Decision {
                 at: position,
-                kind: DecisionKind::Idle {
-                    now: wall_clock(),
-                    last,
-                },
+                kind: DecisionKind::Idle { now, last },
             }),
             // Said empty already, and still is.
             _ => None,
         })
     }
-}
-
-/// Milliseconds since 1970 UTC.
-fn wall_clock() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok())
-        .unwrap_or_default()
 }

@@ -145,8 +145,7 @@ pub(super) struct Intervals {
 
 impl Pending {
     /// Takes in an answer of the worker but for its progress.
-    pub(super) fn take(&mut self, done: &mut Done, intervals: &Intervals) {
-        let now = Instant::now();
+    pub(super) fn take(&mut self, done: &mut Done, intervals: &Intervals, now: Instant) {
         self.touched
             .extend(done.progress.iter().map(|each| each.partition));
         let outbox = std::mem::take(&mut done.outbox);
@@ -188,8 +187,8 @@ impl Pending {
     }
 
     /// Puts the next try off.
-    pub(super) fn postpone(&mut self, wait: Duration) {
-        self.due = Some(Instant::now() + wait);
+    pub(super) fn postpone(&mut self, until: Instant) {
+        self.due = Some(until);
     }
 
     /// Drops what belongs to tasks that are no longer ours.

@@ -6,18 +6,21 @@
 //!   are given up. The generation has moved on by then, so the group's metadata is fetched anew for the commit.
 //! - *Lost*: someone else may own the partitions already. What waits for a commit is dropped.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-use rdkafka::{Offset, TopicPartitionList};
-
-use super::consume::Assignment;
 use super::error::StageError;
 use super::members::Member;
 use super::observe::{RebalanceKind, StageFact};
+use super::ports::{Assignment, Start};
 use super::restore::{Restored, restore};
 use super::run::{Restoring, Stage};
 use super::worker::{Job, NewTask, Replay};
+use crate::mutants::Mutant;
+
+/// A member that was fenced more often than this, within that time, does share its name.
+const FENCED_MOST: usize = 5;
+const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long a revoked partition waits for its last commit. What is not committed by then is left to the next owner.
 const REVOKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +30,7 @@ impl Stage {
     pub(super) fn answer_group(&mut self) -> Result<(), StageError> {
         self.finish_restore()?;
         while self.restoring.is_none() {
-            let Some(event) = self.consumer.context().next_event() else {
+            let Some(event) = self.consumer.next_event() else {
                 break;
             };
             tracing::info!(stage = self.settings.name, ?event, "rebalance");
@@ -44,26 +47,26 @@ impl Stage {
         self.rebalanced(RebalanceKind::Assigned, partitions.len());
         self.liveness.set_joined(true);
         if partitions.is_empty() {
-            let none = TopicPartitionList::new();
             return self
                 .consumer
-                .incremental_assign(&none)
+                .assign(&[])
                 .map_err(|source| self.failed("answer an assignment", source));
         }
         let settings = self.settings.clone();
         let state_partitions = self.state_partitions;
         let (answer, answers) = std::sync::mpsc::channel();
         let asked = partitions.clone();
-        std::thread::Builder::new()
-            .name(format!("{}-restore", self.settings.name))
-            .spawn(move || {
-                // The stage may have ended meanwhile; then nobody listens.
-                let _ = answer.send(restore(&settings, state_partitions, &asked));
-            })
+        let world = Arc::clone(&self.world);
+        let work = move || {
+            // The stage may have ended meanwhile; then nobody listens.
+            let _ = answer.send(restore(&*world, &settings, state_partitions, &asked));
+        };
+        self.world
+            .spawn(format!("{}-restore", self.settings.name), Box::new(work))
             .map_err(|_| self.thread_lost("restore"))?;
         self.restoring = Some(Restoring {
             answers,
-            since: Instant::now(),
+            since: self.world.now(),
             partitions,
         });
         self.count_tasks();
@@ -84,30 +87,29 @@ impl Stage {
         };
         let since = restoring.since;
         self.restoring = None;
-        let mut assignment = TopicPartitionList::new();
+        let mut assignment = Vec::with_capacity(restored.len());
         let mut tasks = Vec::with_capacity(restored.len());
         for task in restored {
-            let start = task.start.map_or(Offset::Beginning, Offset::Offset);
-            assignment
-                .add_partition_offset(&self.settings.input, task.partition, start)
-                .map_err(|source| self.failed("assign partitions", source))?;
+            let start = task.start.map_or(Start::Beginning, Start::At);
+            assignment.push((task.partition, start));
             tasks.push(self.adopt(task, since));
         }
         self.submit(Job::Add(tasks))?;
         self.count_tasks();
         self.consumer
-            .incremental_assign(&assignment)
+            .assign(&assignment)
             .map_err(|source| self.failed("assign partitions", source))
     }
 
     fn adopt(&mut self, restored: Restored, since: Instant) -> NewTask {
         let partition = restored.partition;
+        let now = self.world.now();
         let head = restored.state.as_ref().map(|state| state.head.clone());
         let start = restored.start.unwrap_or(0);
         let replay = head.as_ref().map_or(0, |head| (head.offset - start).max(0));
         self.observe(&StageFact::Restored {
             partition,
-            took: since.elapsed(),
+            took: now.duration_since(since),
             replay,
         });
         if restored.lost > 0 {
@@ -118,9 +120,8 @@ impl Stage {
         }
         tracing::info!(
             stage = self.settings.name, partition, start, replay, end = restored.end,
-            took = ?since.elapsed(), "restored"
+            took = ?now.duration_since(since), "restored"
         );
-        let now = Instant::now();
         // Snapshots of tasks that came together are taken apart.
         let apart = u32::try_from(partition % 16).unwrap_or_default();
         self.members.insert(
@@ -162,21 +163,27 @@ impl Stage {
     /// Gives partitions up after a last commit.
     fn revoke(&mut self, partitions: &[i32]) -> Result<(), StageError> {
         self.rebalanced(RebalanceKind::Revoked, partitions.len());
+        if Mutant::DroppedRevoke.lives() {
+            return self
+                .consumer
+                .unassign(partitions)
+                .map_err(|source| self.failed("give up partitions", source));
+        }
         self.settle(REVOKE_PATIENCE)?;
         self.give_up(partitions)
     }
 
     /// Steps and commits all there is, for a while; afterwards nothing is on its way through the worker.
     pub(super) fn settle(&mut self, patience: Duration) -> Result<(), StageError> {
-        let deadline = Instant::now() + patience;
+        let deadline = self.world.now() + patience;
         self.drain()?;
-        while !self.pending.is_empty() && Instant::now() < deadline {
+        while !self.pending.is_empty() && self.world.now() < deadline {
             if self.consumer.assignment_lost() {
                 return Ok(());
             }
             self.commit()?;
             if !self.pending.is_empty() {
-                std::thread::sleep(Duration::from_millis(20));
+                self.world.sleep(Duration::from_millis(20));
             }
         }
         if !self.pending.is_empty() {
@@ -199,19 +206,59 @@ impl Stage {
         self.give_up(partitions)
     }
 
+    /// Joins the group anew after another member of our name fenced us.
+    ///
+    /// That need not be another process: a coordinator that loses its answer to a static member, or what it had not
+    /// stored yet, knows that member by an id which the member never heard of, and fences it. A true second process
+    /// fences our producer as well, at the next commit, and that ends the stage.
+    pub(super) fn rejoin(&mut self, error: StageError) -> Result<(), StageError> {
+        let now = self.world.now();
+        self.fenced.push(now);
+        self.fenced
+            .retain(|at| now.duration_since(*at) < FENCED_WITHIN);
+        if self.fenced.len() > FENCED_MOST {
+            return Err(error);
+        }
+        tracing::warn!(stage = self.settings.name, %error, "joining the group anew");
+        self.restoring = None;
+        self.drain()?;
+        let held: Vec<i32> = self
+            .members
+            .iter()
+            .map(|(partition, _)| partition)
+            .collect();
+        self.rebalanced(RebalanceKind::Lost, held.len());
+        for &partition in &held {
+            self.members.remove(partition);
+        }
+        self.pending.retain(&self.members);
+        self.failing = None;
+        self.submit(Job::Drop(held))?;
+        self.count_tasks();
+        let consumer = self
+            .world
+            .consumer(&self.settings)
+            .map_err(|source| self.failed("create the consumer", source))?;
+        std::mem::replace(&mut self.consumer, consumer).close();
+        // Ends the transaction in which this was noticed, if it was in one.
+        self.initialise()?;
+        self.consumer
+            .subscribe()
+            .map_err(|source| self.failed("subscribe to the input", source))
+    }
+
     fn give_up(&mut self, partitions: &[i32]) -> Result<(), StageError> {
         for &partition in partitions {
             self.members.remove(partition);
         }
         self.pending.retain(&self.members);
+        if self.pending.is_empty() {
+            self.commits_again()?;
+        }
         self.submit(Job::Drop(partitions.to_vec()))?;
         self.count_tasks();
-        let mut list = TopicPartitionList::new();
-        for &partition in partitions {
-            list.add_partition(&self.settings.input, partition);
-        }
         self.consumer
-            .incremental_unassign(&list)
+            .unassign(partitions)
             .map_err(|source| self.failed("give up partitions", source))
     }
 

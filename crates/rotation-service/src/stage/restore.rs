@@ -14,19 +14,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
-
-use super::consume::ReaderContext;
 use super::error::StageError;
+use super::ports::{ErrorKind, GroupOffset, Isolation, Polled, PortError, Reader, World};
 use super::settings::{StageSettings, StateMode};
 use super::transact::state_partition;
 use rotation_wire::state::{Assembled, Gathered, partition_of};
 
 /// Longest wait for one answer of the cluster; asked again until the restore's own time is over.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// Longest wait for the next record of the state.
+const POLL: Duration = Duration::from_millis(100);
 
 /// State and group agree by then, or never: more than two transaction timeouts.
 const AGREEMENT: Duration = Duration::from_secs(30);
@@ -47,11 +45,12 @@ pub(super) struct Restored {
 
 /// Reads where the tasks of these input partitions go on.
 pub(super) fn restore(
+    world: &dyn World,
     settings: &StageSettings,
     state_partitions: i32,
     partitions: &[i32],
 ) -> Result<Vec<Restored>, StageError> {
-    let restore = Restore::new(settings, state_partitions)?;
+    let restore = Restore::new(world, settings, state_partitions)?;
     match settings.state_mode {
         StateMode::Durable => restore.durable(partitions),
         StateMode::Ephemeral => partitions
@@ -61,39 +60,40 @@ pub(super) fn restore(
     }
 }
 
-type Reader = BaseConsumer<ReaderContext>;
-
 struct Restore<'a> {
+    world: &'a dyn World,
     settings: &'a StageSettings,
     state_partitions: i32,
     /// Sees committed records and settled offsets only.
-    committed: Reader,
+    committed: Box<dyn Reader>,
     /// Sees the end of what is written.
-    written: Reader,
+    written: Box<dyn Reader>,
     deadline: Instant,
 }
 
 impl<'a> Restore<'a> {
-    fn new(settings: &'a StageSettings, state_partitions: i32) -> Result<Self, StageError> {
-        let reader = |isolation: &str| {
-            let config = settings.kafka.state_reader(&settings.name, isolation);
-            config
-                .create_with_context(ReaderContext {
-                    stage: settings.name.clone(),
-                })
+    fn new(
+        world: &'a dyn World,
+        settings: &'a StageSettings,
+        state_partitions: i32,
+    ) -> Result<Self, StageError> {
+        let reader = |isolation| {
+            world
+                .reader(settings, isolation)
                 .map_err(|source| kafka(settings, "create a reader of the state", source))
         };
         Ok(Self {
+            world,
             settings,
             state_partitions,
-            committed: reader("read_committed")?,
-            written: reader("read_uncommitted")?,
-            deadline: Instant::now() + settings.restore_timeout,
+            committed: reader(Isolation::Committed)?,
+            written: reader(Isolation::Uncommitted)?,
+            deadline: world.now() + settings.restore_timeout,
         })
     }
 
     fn durable(&self, partitions: &[i32]) -> Result<Vec<Restored>, StageError> {
-        let begun = Instant::now();
+        let begun = self.world.now();
         let mut waits = 0_u32;
         let mut last: Option<StageError> = None;
         loop {
@@ -115,7 +115,7 @@ impl<'a> Restore<'a> {
                     .map(|(partition, state, _)| self.starting(partition, state.cloned()))
                     .collect();
             };
-            if begun.elapsed() > AGREEMENT || Instant::now() > self.deadline {
+            if self.world.now() > self.deadline.min(begun + AGREEMENT) {
                 if !self.settings.allow_data_loss {
                     return Err(self.disagreed(partition, reason));
                 }
@@ -140,7 +140,7 @@ impl<'a> Restore<'a> {
             }
             waits += 1;
             last = Some(self.disagreed(partition, reason));
-            std::thread::sleep(Duration::from_millis(100));
+            self.world.sleep(Duration::from_millis(100));
         }
     }
 
@@ -158,23 +158,10 @@ impl<'a> Restore<'a> {
         partitions: &[i32],
     ) -> Result<BTreeMap<i32, (i64, String)>, StageError> {
         let found = self.ask("read the group's offsets", || {
-            let mut asked = TopicPartitionList::new();
-            for &partition in partitions {
-                asked.add_partition(&self.settings.input, partition);
-            }
-            let found = self.committed.committed_offsets(asked, ANSWER)?;
-            for each in found.elements() {
-                each.error()?;
-            }
-            Ok(found)
+            self.committed.committed(partitions, ANSWER)
         })?;
-        let offsets = found.elements().into_iter().filter_map(|each| {
-            let Offset::Offset(offset) = each.offset() else {
-                return None;
-            };
-            Some((each.partition(), (offset, each.metadata().to_owned())))
-        });
-        Ok(offsets.collect())
+        let offset = |each: GroupOffset| (each.partition, (each.offset, each.metadata));
+        Ok(found.into_iter().map(offset).collect())
     }
 
     /// Heads and snapshots, of those tasks that have any.
@@ -216,15 +203,15 @@ impl<'a> Restore<'a> {
         mut take: impl FnMut(&[u8], Option<&[u8]>),
     ) -> Result<(), StageError> {
         let topic = &self.settings.kafka.topics.state;
-        let watermarks = |client: &Reader| {
+        let watermarks = |client: &dyn Reader| {
             self.ask("read the end of the state", || {
-                client.fetch_watermarks(topic, partition, ANSWER)
+                client.watermarks(topic, partition, ANSWER)
             })
         };
-        let (low, end) = watermarks(&self.written)?;
+        let (low, end) = watermarks(&*self.written)?;
         let mut waits = 0_u32;
         loop {
-            let (_, settled) = watermarks(&self.committed)?;
+            let (_, settled) = watermarks(&*self.committed)?;
             if settled >= end {
                 break;
             }
@@ -241,31 +228,31 @@ impl<'a> Restore<'a> {
                     "waiting for an open transaction in the state topic to end or time out"
                 );
             }
-            std::thread::sleep(Duration::from_millis(20));
+            self.world.sleep(Duration::from_millis(20));
         }
         if low == end {
             return Ok(());
         }
         let failed = |source| kafka(self.settings, "read the state", source);
-        let mut assignment = TopicPartitionList::new();
-        assignment
-            .add_partition_offset(topic, partition, Offset::Offset(low))
+        self.committed
+            .assign(topic, partition, low)
             .map_err(failed)?;
-        self.committed.assign(&assignment).map_err(failed)?;
-        loop {
-            match self.committed.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => {
-                    if let Some(key) = message.key() {
-                        take(key, message.payload());
-                    }
-                    if message.offset() + 1 >= end {
-                        break;
-                    }
+        let mut next = low;
+        while next < end {
+            let polled = self.committed.poll(POLL, &mut |record| {
+                next = record.offset + 1;
+                if let Some(key) = record.key {
+                    take(key, record.payload);
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => break,
-                Some(Err(error)) if is_passing(&error) => {}
-                Some(Err(error)) => return Err(failed(error)),
-                None => self.in_time(partition, || format!("`{topic}` sends nothing for long"))?,
+            });
+            match polled {
+                Polled::Record => {}
+                Polled::End(_) => break,
+                Polled::Failed(error) if error.kind == ErrorKind::Passing => {}
+                Polled::Failed(error) => return Err(failed(error)),
+                Polled::Nothing => {
+                    self.in_time(partition, || format!("`{topic}` sends nothing for long"))?;
+                }
             }
         }
         self.committed.unassign().map_err(failed)
@@ -275,7 +262,7 @@ impl<'a> Restore<'a> {
     fn starting(&self, partition: i32, state: Option<Assembled>) -> Result<Restored, StageError> {
         let (low, high) = self.ask("read the end of the input", || {
             self.written
-                .fetch_watermarks(&self.settings.input, partition, ANSWER)
+                .watermarks(&self.settings.input, partition, ANSWER)
         })?;
         let wanted = state.as_ref().map(|state| {
             let snapshot = state.head.snapshot;
@@ -311,17 +298,19 @@ impl<'a> Restore<'a> {
     fn ask<T>(
         &self,
         action: &str,
-        call: impl Fn() -> Result<T, KafkaError>,
+        call: impl Fn() -> Result<T, PortError>,
     ) -> Result<T, StageError> {
         loop {
             match call() {
                 Ok(answer) => return Ok(answer),
-                Err(error) if Instant::now() < self.deadline => {
+                Err(error)
+                    if error.kind != ErrorKind::Denied && self.world.now() < self.deadline =>
+                {
                     tracing::warn!(
                         stage = self.settings.name, action, %error,
                         "restore has to wait for an answer"
                     );
-                    std::thread::sleep(Duration::from_millis(200));
+                    self.world.sleep(Duration::from_millis(200));
                 }
                 Err(error) => return Err(kafka(self.settings, action, error)),
             }
@@ -329,7 +318,7 @@ impl<'a> Restore<'a> {
     }
 
     fn in_time(&self, partition: i32, reason: impl Fn() -> String) -> Result<(), StageError> {
-        if Instant::now() < self.deadline {
+        if self.world.now() < self.deadline {
             return Ok(());
         }
         Err(StageError::Restore {
@@ -362,27 +351,7 @@ fn disagreement(state: Option<&Assembled>, offset: Option<&(i64, String)>) -> Op
     }
 }
 
-/// Errors that the client gets over by itself.
-pub(super) fn is_passing(error: &KafkaError) -> bool {
-    use rdkafka::error::RDKafkaErrorCode as Code;
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::AllBrokersDown
-                | Code::BrokerTransportFailure
-                | Code::Resolve
-                | Code::OperationTimedOut
-                | Code::NotLeaderForPartition
-                | Code::LeaderNotAvailable
-                | Code::CoordinatorNotAvailable
-                | Code::CoordinatorLoadInProgress
-                | Code::NotCoordinator
-                | Code::RequestTimedOut
-        )
-    )
-}
-
-fn kafka(settings: &StageSettings, action: &str, source: KafkaError) -> StageError {
+fn kafka(settings: &StageSettings, action: &str, source: PortError) -> StageError {
     StageError::Kafka {
         stage: settings.name.clone(),
         action: action.to_owned(),

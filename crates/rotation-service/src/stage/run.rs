@@ -3,24 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
-
 use super::batch::Batch;
-use super::consume::{StageConsumer, StageContext};
+use super::cluster::Cluster;
 use super::error::StageError;
 use super::members::{Intervals, Members, Pending};
 use super::observe::{Liveness, StageFact, StageObserver};
+use super::ports::{ErrorKind, GroupConsumer, Polled, PortError, World};
 use super::restore::Restored;
 use super::settings::{StageSettings, StateMode};
 use super::task::TaskFactory;
 use super::transact::Transactor;
 use super::worker::{Done, Job, RestoreFailed, Work, Worker};
-use crate::kafka::topics::partition_count;
 
 /// Set to stop a stage: it steps and commits what it has read, leaves its group and returns.
 pub type StopSignal = Arc<AtomicBool>;
@@ -42,10 +37,30 @@ pub fn run(
     liveness: Arc<Liveness>,
     stop: &StopSignal,
 ) -> Result<(), StageError> {
-    let mut stage = Stage::new(settings, factory, observer, liveness)?;
+    let world = Arc::new(Cluster);
+    run_in(world, settings, factory, observer, liveness, stop)
+}
+
+/// Runs a stage as [`run`] does, in another world than Kafka's.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub fn run_in(
+    world: Arc<dyn World>,
+    settings: &StageSettings,
+    factory: TaskFactory,
+    observer: StageObserver,
+    liveness: Arc<Liveness>,
+    stop: &StopSignal,
+) -> Result<(), StageError> {
+    let mut stage = Stage::new(world, settings, factory, observer, liveness)?;
     let result = stage.start().and_then(|()| {
         while !stop.load(Ordering::SeqCst) {
-            stage.turn()?;
+            match stage.turn() {
+                Err(error @ StageError::MemberFenced { .. }) => stage.rejoin(error)?,
+                done => done?,
+            }
         }
         stage.stop()
     });
@@ -53,11 +68,28 @@ pub fn run(
     result
 }
 
-pub(super) fn failed(settings: &StageSettings, action: &str, source: KafkaError) -> StageError {
-    StageError::Kafka {
-        stage: settings.name.clone(),
-        action: action.to_owned(),
-        source: Box::new(source),
+/// What a failed call ends the stage with; it names who fenced us, if someone did.
+pub(super) fn failed(settings: &StageSettings, action: &str, source: PortError) -> StageError {
+    let stage = settings.name.clone();
+    let kafka = &settings.kafka;
+    let source = Box::new(source);
+    match source.kind {
+        ErrorKind::MemberFenced => StageError::MemberFenced {
+            group: kafka.stage_group(&stage),
+            instance: kafka.instance.clone(),
+            stage,
+            source,
+        },
+        ErrorKind::ProducerFenced => StageError::ProducerFenced {
+            transactional_id: kafka.transactional_id(&stage),
+            stage,
+            source,
+        },
+        _ => StageError::Kafka {
+            stage,
+            action: action.to_owned(),
+            source,
+        },
     }
 }
 
@@ -76,16 +108,16 @@ pub(super) struct Restoring {
 }
 
 pub(super) struct Stage {
+    pub(super) world: Arc<dyn World>,
     pub(super) settings: StageSettings,
     pub(super) state_partitions: i32,
-    pub(super) consumer: Arc<StageConsumer>,
+    pub(super) consumer: Box<dyn GroupConsumer>,
     pub(super) transactor: Transactor,
     pub(super) members: Members,
     pub(super) pending: Pending,
     pub(super) restoring: Option<Restoring>,
     pub(super) liveness: Arc<Liveness>,
     pub(super) observer: StageObserver,
-    pub(super) worker: Option<JoinHandle<()>>,
     pub(super) jobs: Option<Sender<Job>>,
     answers: Receiver<Result<Done, RestoreFailed>>,
     /// Jobs without an answer yet.
@@ -97,55 +129,63 @@ pub(super) struct Stage {
     pub(super) chores: Instant,
     /// Since when commits fail, with a consumer paused so that it can be polled meanwhile.
     pub(super) failing: Option<Instant>,
+    /// When this member was fenced by another of its name, lately.
+    pub(super) fenced: Vec<Instant>,
+    /// An instant, and what the wall clock said then.
+    begun: (Instant, i64),
 }
 
 impl Stage {
     fn new(
+        world: Arc<dyn World>,
         settings: &StageSettings,
         factory: TaskFactory,
         observer: StageObserver,
         liveness: Arc<Liveness>,
     ) -> Result<Self, StageError> {
         settings.kafka.check()?;
-        let context = StageContext::new(&settings.name, &settings.input);
-        let consumer: StageConsumer = settings
-            .kafka
-            .stage_consumer(&settings.name)
-            .create_with_context(context)
-            .map_err(|source| failed(settings, "create the consumer", source))?;
-        partition_count(&consumer, &settings.input)?;
+        world.partitions(settings, &settings.input)?;
         let durable = settings.state_mode == StateMode::Durable;
         let state_partitions = if durable {
-            partition_count(&consumer, &settings.kafka.topics.state)?
+            world.partitions(settings, &settings.kafka.topics.state)?
         } else {
             1
         };
         let (jobs, jobs_taken) = channel();
         let (answer, answers) = channel();
         let worker = Worker::new(factory, durable);
-        let worker = std::thread::Builder::new()
-            .name(format!("{}-worker", settings.name))
-            .spawn(move || worker.run(&jobs_taken, &answer))
+        let work = {
+            let world = Arc::clone(&world);
+            move || worker.run(&*world, &jobs_taken, &answer)
+        };
+        world
+            .spawn(format!("{}-worker", settings.name), Box::new(work))
             .map_err(|_| thread_lost(settings, "worker"))?;
+        let consumer = world
+            .consumer(settings)
+            .map_err(|source| failed(settings, "create the consumer", source))?;
+        let now = world.now();
         Ok(Self {
             settings: settings.clone(),
             state_partitions,
-            consumer: Arc::new(consumer),
-            transactor: Transactor::new(settings, state_partitions),
+            consumer,
+            transactor: Transactor::new(Arc::clone(&world), settings, state_partitions),
             members: Members::default(),
             pending: Pending::default(),
             restoring: None,
             liveness,
             observer,
-            worker: Some(worker),
             jobs: Some(jobs),
             answers,
             in_flight: 0,
             batch: Batch::default(),
             spare: Vec::new(),
-            idle_look: Instant::now(),
-            chores: Instant::now(),
+            idle_look: now,
+            chores: now,
             failing: None,
+            fenced: Vec::new(),
+            begun: (now, world.wall_clock()),
+            world,
         })
     }
 
@@ -153,7 +193,7 @@ impl Stage {
         // Before joining: a predecessor's open transaction is ended first.
         self.initialise()?;
         self.consumer
-            .subscribe(&[&self.settings.input])
+            .subscribe()
             .map_err(|source| self.failed("subscribe to the input", source))
     }
 
@@ -165,7 +205,10 @@ impl Stage {
             self.hand_over(Vec::new())?;
         }
         self.take_answers()?;
-        if self.pending.due().is_some_and(|due| due <= Instant::now())
+        if self
+            .pending
+            .due()
+            .is_some_and(|due| due <= self.world.now())
             || self.pending.bytes() >= self.settings.pending_bytes
         {
             self.commit()?;
@@ -178,45 +221,50 @@ impl Stage {
     fn fill(&mut self) -> Result<(), StageError> {
         if self.failing.is_some() && self.batch.len() >= self.settings.batch_records {
             // Paused, and yet the group must be heard.
-            drop(self.consumer.poll(NAP));
+            self.poll(NAP);
         }
         let mut wait = if self.in_flight == 0 && self.batch.is_empty() {
+            let now = self.world.now();
             let until_due = self
                 .pending
                 .due()
-                .map_or(NAP, |due| due.saturating_duration_since(Instant::now()));
+                .map_or(NAP, |due| due.saturating_duration_since(now));
             // A poll waits for whole milliseconds.
             NAP.min(until_due + Duration::from_micros(999))
         } else {
             Duration::ZERO
         };
         self.liveness.polled();
-        let consumer = Arc::clone(&self.consumer);
         while self.batch.len() < self.settings.batch_records
             && self.batch.bytes() < self.settings.batch_bytes
         {
-            match consumer.poll(wait) {
-                Some(Ok(message)) => {
-                    let partition = message.partition();
-                    if let Some(member) = self.members.get_mut(partition)
-                        && message.offset() >= member.next
-                    {
-                        member.next = message.offset() + 1;
-                        member.at_end = false;
-                        self.batch.push(&message);
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
+            match self.poll(wait) {
+                Polled::Record => {}
+                Polled::End(partition) => {
                     if let Some(member) = self.members.get_mut(partition) {
                         member.at_end = true;
                     }
                 }
-                Some(Err(error)) => self.consumer_error(error)?,
-                None => break,
+                Polled::Failed(error) => self.consumer_error(error)?,
+                Polled::Nothing => break,
             }
             wait = Duration::ZERO;
         }
         Ok(())
+    }
+
+    /// Polls the consumer once; a record that is expected goes into the batch.
+    fn poll(&mut self, wait: Duration) -> Polled {
+        let (members, batch) = (&mut self.members, &mut self.batch);
+        self.consumer.poll(wait, &mut |record| {
+            if let Some(member) = members.get_mut(record.partition)
+                && record.offset >= member.next
+            {
+                member.next = record.offset + 1;
+                member.at_end = false;
+                batch.push(record);
+            }
+        })
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -232,7 +280,7 @@ impl Stage {
                 records: batch.len(),
             });
         }
-        let now = Instant::now();
+        let now = self.world.now();
         let mut last = -1;
         for record in batch.iter() {
             // Records of a partition come in runs.
@@ -275,7 +323,7 @@ impl Stage {
             NAP
         };
         while self.in_flight > 0 {
-            match self.answers.recv_timeout(wait) {
+            match receive(&*self.world, &self.answers, wait) {
                 Ok(answer) => self.take_answer(answer)?,
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.thread_lost("worker")),
@@ -297,7 +345,7 @@ impl Stage {
             progress: self.settings.progress_interval,
             urgent: self.settings.urgent_linger,
         };
-        self.pending.take(&mut done, &intervals);
+        self.pending.take(&mut done, &intervals, self.world.now());
         for progress in done.progress {
             let partition = progress.partition;
             if let Some(snapshot) = self.members.advance(&self.settings.name, progress) {
@@ -325,6 +373,14 @@ impl Stage {
         Ok(())
     }
 
+    /// Milliseconds since 1970 UTC: what the wall clock said when the stage began and what went by since, so that a
+    /// clock that is set meanwhile moves no horizon.
+    pub(super) fn wall_clock(&self) -> i64 {
+        let (begun, wall) = self.begun;
+        let since = self.world.now().duration_since(begun).as_millis();
+        wall.saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
+    }
+
     /// Waits until nothing is on its way through the worker.
     pub(super) fn drain(&mut self) -> Result<(), StageError> {
         if !self.batch.is_empty() {
@@ -332,7 +388,7 @@ impl Stage {
         }
         while self.in_flight > 0 {
             self.liveness.polled();
-            match self.answers.recv_timeout(Duration::from_secs(1)) {
+            match receive(&*self.world, &self.answers, Duration::from_secs(1)) {
                 Ok(answer) => self.take_answer(answer)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(self.thread_lost("worker")),
@@ -340,4 +396,32 @@ impl Stage {
         }
         Ok(())
     }
+
+    /// Waits for the end of the worker, whose jobs have ended.
+    pub(super) fn await_worker(&mut self) {
+        loop {
+            match receive(&*self.world, &self.answers, Duration::from_secs(10)) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::warn!(stage = self.settings.name, "the worker does not end");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Receives, letting the world wait.
+pub(super) fn receive<T>(
+    world: &dyn World,
+    from: &Receiver<T>,
+    wait: Duration,
+) -> Result<T, RecvTimeoutError> {
+    let mut received = Err(RecvTimeoutError::Timeout);
+    world.wait(wait, &mut |block| {
+        received = from.recv_timeout(block);
+        !matches!(received, Err(RecvTimeoutError::Timeout))
+    });
+    received
 }

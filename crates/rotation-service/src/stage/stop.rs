@@ -1,16 +1,11 @@
 //! Chores between polls, and the end of a stage.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
-use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
 
 use super::error::StageError;
 use super::observe::StageFact;
+use super::ports::{PortError, Start};
 use super::run::Stage;
-use super::transact::close_aside;
 
 /// Between two rounds of chores.
 const CHORES: Duration = Duration::from_millis(250);
@@ -21,13 +16,13 @@ const LEAVE_PATIENCE: Duration = Duration::from_secs(3);
 impl Stage {
     /// Tells lags and asks for snapshots that are due.
     pub(super) fn chores(&mut self) -> Result<(), StageError> {
-        let now = Instant::now();
+        let now = self.world.now();
         if now < self.chores {
             return Ok(());
         }
         self.chores = now + CHORES;
         for (partition, member) in self.members.iter() {
-            let Some(end) = self.consumer.context().end(partition) else {
+            let Some(end) = self.consumer.end(partition) else {
                 continue;
             };
             // What was read up to the end, markers included, leaves no lag.
@@ -63,56 +58,36 @@ impl Stage {
         tracing::info!(stage = self.settings.name, "stopping");
         if let Some(restoring) = self.restoring.take() {
             // The group waits for the answer to its assignment; it gets one, and no task begins.
-            let mut nothing = TopicPartitionList::new();
-            for partition in restoring.partitions {
-                let added =
-                    nothing.add_partition_offset(&self.settings.input, partition, Offset::End);
-                added.map_err(|source| self.failed("answer an assignment", source))?;
-            }
+            let nothing: Vec<_> = restoring
+                .partitions
+                .iter()
+                .map(|&partition| (partition, Start::End))
+                .collect();
             self.consumer
-                .incremental_assign(&nothing)
+                .assign(&nothing)
                 .map_err(|source| self.failed("answer an assignment", source))?;
         }
         self.settle(STOP_PATIENCE)?;
         // Nothing is left to commit, so from here on the callback answers rebalances by itself.
-        self.consumer.context().close();
-        if self.settings.leave_on_stop {
-            self.leave();
+        self.consumer.answer_alone();
+        if self.settings.leave_on_stop && !self.consumer.leave(LEAVE_PATIENCE) {
+            tracing::warn!(
+                stage = self.settings.name,
+                "did not leave the group in time; its partitions stay with it until the session times out"
+            );
         }
         Ok(())
     }
 
-    /// Leaves the group: closing alone would not, since a static member may be back at once.
-    fn leave(&self) {
-        self.consumer.unsubscribe();
-        let deadline = Instant::now() + LEAVE_PATIENCE;
-        while Instant::now() < deadline {
-            drop(self.consumer.poll(Duration::from_millis(10)));
-            match self.consumer.assignment() {
-                Ok(left) if left.count() > 0 => {}
-                _ => return,
-            }
-        }
-        tracing::warn!(
-            stage = self.settings.name,
-            "did not leave the group in time; its partitions stay with it until the session times out"
-        );
-    }
-
     /// Throws everything away, in bounded time.
     pub(super) fn close(mut self) {
-        self.consumer.context().close();
+        self.consumer.answer_alone();
         self.jobs = None;
         self.transactor.close();
-        if let Some(worker) = self.worker.take()
-            && worker.join().is_err()
-        {
-            tracing::error!(stage = self.settings.name, "the worker thread panicked");
-        }
+        self.await_worker();
         self.liveness.set_joined(false);
         self.liveness.set_tasks(0, 0);
-        let consumer: Arc<_> = self.consumer;
-        close_aside(consumer);
+        self.consumer.close();
     }
 
     pub(super) fn observe(&self, fact: &StageFact) {
@@ -128,7 +103,7 @@ impl Stage {
             .set_tasks(self.members.len() + coming, self.members.behind() + coming);
     }
 
-    pub(super) fn failed(&self, action: &str, source: KafkaError) -> StageError {
+    pub(super) fn failed(&self, action: &str, source: PortError) -> StageError {
         super::run::failed(&self.settings, action, source)
     }
 

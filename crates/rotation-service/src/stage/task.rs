@@ -161,29 +161,54 @@ impl Outbox {
         self.bytes.len() + self.records.len() * size_of::<OutRecord>()
     }
 
-    pub(super) fn key(&self, record: &OutRecord) -> Option<&[u8]> {
+    /// A record as it goes to `topic`.
+    pub(super) fn output<'a>(&'a self, record: &'a OutRecord, topic: &'a str) -> OutputRecord<'a> {
+        OutputRecord {
+            topic,
+            partition: record.partition,
+            key: self.key(record),
+            payload: self.payload(record),
+            headers: &record.headers,
+        }
+    }
+
+    fn key(&self, record: &OutRecord) -> Option<&[u8]> {
         record.key.clone().map(|range| &self.bytes[range])
     }
 
-    pub(super) fn payload(&self, record: &OutRecord) -> Option<&[u8]> {
+    fn payload(&self, record: &OutRecord) -> Option<&[u8]> {
         record.payload.clone().map(|range| &self.bytes[range])
     }
 }
 
-impl OutRecord {
-    pub(super) fn headers(&self) -> Option<OwnedHeaders> {
-        if self.headers.is_empty() {
-            return None;
-        }
-        let empty = OwnedHeaders::new_with_capacity(self.headers.len());
-        let filled = self.headers.iter().fold(empty, |headers, (key, value)| {
-            headers.insert(Header {
-                key,
-                value: Some(value),
-            })
-        });
-        Some(filled)
+/// A record as it is handed to the producer.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputRecord<'a> {
+    /// Topic it goes to.
+    pub topic: &'a str,
+    /// Partition; `None`: the one that its key hashes to, as Java does.
+    pub partition: Option<i32>,
+    /// Key, if any.
+    pub key: Option<&'a [u8]>,
+    /// Value; `None` is a tombstone.
+    pub payload: Option<&'a [u8]>,
+    /// Headers.
+    pub headers: &'a [(&'static str, Vec<u8>)],
+}
+
+/// Headers as librdkafka takes them; none where there are none.
+pub(super) fn kafka_headers(headers: &[(&'static str, Vec<u8>)]) -> Option<OwnedHeaders> {
+    if headers.is_empty() {
+        return None;
     }
+    let empty = OwnedHeaders::new_with_capacity(headers.len());
+    let filled = headers.iter().fold(empty, |headers, (key, value)| {
+        headers.insert(Header {
+            key,
+            value: Some(value),
+        })
+    });
+    Some(filled)
 }
 
 /// An outbox outside of a stage, for tests of tasks.

@@ -12,50 +12,42 @@
 //! - *Another process has the same transactional id*: the stage ends.
 //!
 //! Offsets of all tasks with output are in every transaction, even where they have not moved: a transaction without
-//! offsets would not be fenced by the group's generation. `commit_transaction` is called with nothing in flight, since
-//! its flush waits in steps of 100 ms otherwise; so deliveries are counted here.
+//! offsets would not be fenced by the group's generation. Everything is delivered before the end is asked for.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
-use rdkafka::{Offset, TopicPartitionList};
-
-use super::consume::StageConsumer;
-use super::deliveries::Deliveries;
 use super::members::{Members, Pending};
+use super::ports::{ErrorKind, GroupConsumer, GroupOffset, PortError, Producer, World};
 use super::settings::{StageSettings, StateMode};
+use super::task::OutputRecord;
+use crate::mutants::Mutant;
 use rotation_wire::state::{encode_head, head_key};
 
 /// Why a commit did not succeed, by what is to be done.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Nothing is committed and the producer is fit: try again.
-    Aborted(KafkaError),
+    Aborted(PortError),
     /// Nothing is committed and the tasks are gone.
     Lost,
     /// Whether it is committed is not known, or the producer is unfit: make it anew.
-    Unknown(KafkaError),
+    Unknown(PortError),
     /// Someone else has our name.
-    Fenced(KafkaError),
+    Fenced(PortError),
+    /// The cluster does not allow it.
+    Denied(PortError),
 }
 
 pub(super) struct Transactor {
-    config: ClientConfig,
-    stage: String,
-    timeout: Duration,
-    input: String,
-    outputs: Vec<String>,
+    world: Arc<dyn World>,
+    settings: StageSettings,
     /// State topic and its number of partitions; absent where state is ephemeral.
     state: Option<(String, i32)>,
     index: i32,
-    producer: Option<ThreadedProducer<Deliveries>>,
-    deliveries: Deliveries,
-    sent: u64,
-    /// Partition, offset and number of what the last try wanted to commit.
-    tried: Vec<(i32, i64, u64)>,
+    producer: Option<Box<dyn Producer>>,
+    /// What the last try wanted to commit.
+    tried: Vec<GroupOffset>,
 }
 
 /// Partition of the state topic that holds a task's state: stages keep apart as far as there are partitions.
@@ -64,101 +56,100 @@ pub(super) fn state_partition(task: i32, stage_index: i32, partitions: i32) -> i
 }
 
 impl Transactor {
-    /// Makes the producer; initialising fences a predecessor and ends what it left open.
-    pub(super) fn new(settings: &StageSettings, state_partitions: i32) -> Self {
+    pub(super) fn new(
+        world: Arc<dyn World>,
+        settings: &StageSettings,
+        state_partitions: i32,
+    ) -> Self {
         let durable = settings.state_mode == StateMode::Durable;
         Self {
-            config: settings.kafka.stage_producer(&settings.name),
-            stage: settings.name.clone(),
-            timeout: settings.transaction_timeout,
-            input: settings.input.clone(),
-            outputs: settings.outputs.clone(),
+            world,
+            settings: settings.clone(),
             state: durable.then(|| (settings.kafka.topics.state.clone(), state_partitions)),
             index: i32::try_from(settings.index).unwrap_or_default(),
             producer: None,
-            deliveries: Deliveries::new(&settings.name),
-            sent: 0,
             tried: Vec::new(),
         }
     }
 
+    fn deadline(&self) -> Instant {
+        self.world.now() + self.settings.transaction_timeout
+    }
+
     /// Makes the producer, anew if there was one; initialising fences and ends whatever the id had open.
-    pub(super) fn initialise(&mut self) -> Result<(), KafkaError> {
-        if let Some(old) = self.producer.take() {
-            close_aside(old);
-        }
-        self.deliveries = Deliveries::new(&self.stage);
-        let producer: ThreadedProducer<Deliveries> =
-            self.config.create_with_context(self.deliveries.clone())?;
-        let deadline = Instant::now() + self.timeout;
-        retry(deadline, |left| producer.init_transactions(left))?;
+    pub(super) fn initialise(&mut self) -> Result<(), PortError> {
+        self.close();
+        let producer = self.world.producer(&self.settings)?;
+        let deadline = self.deadline();
+        self.retry(deadline, |left| producer.initialise(left))?;
         self.producer = Some(producer);
-        self.sent = 0;
         Ok(())
     }
 
     /// Commits what is pending; on success the caller forgets it.
     pub(super) fn commit(
         &mut self,
-        consumer: &StageConsumer,
+        consumer: &dyn GroupConsumer,
         members: &mut Members,
         pending: &Pending,
     ) -> Result<(), Failure> {
         let Some(producer) = self.producer.take() else {
-            return Err(Failure::Unknown(KafkaError::Canceled));
+            return Err(Failure::Unknown(PortError::canceled()));
         };
-        let result = self.attempt(&producer, consumer, members, pending);
-        self.producer = Some(producer);
-        match result {
-            Err(Failure::Aborted(error)) => Err(self.abort(error)),
-            Err(Failure::Lost) => match self.abort(KafkaError::Canceled) {
+        let result = self.attempt(&*producer, consumer, members, pending);
+        let result = match result {
+            Err(Failure::Aborted(error)) => Err(self.abort(&*producer, error)),
+            Err(Failure::Lost) => match self.abort(&*producer, PortError::canceled()) {
                 Failure::Aborted(_) => Err(Failure::Lost),
                 worse => Err(worse),
             },
             other => other,
-        }
+        };
+        self.producer = Some(producer);
+        result
     }
 
     fn attempt(
         &mut self,
-        producer: &ThreadedProducer<Deliveries>,
-        consumer: &StageConsumer,
+        producer: &dyn Producer,
+        consumer: &dyn GroupConsumer,
         members: &mut Members,
         pending: &Pending,
     ) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.timeout;
+        let deadline = self.deadline();
         self.tried.clear();
         producer
-            .begin_transaction()
+            .begin()
             .map_err(|error| classify(error, Failure::Unknown))?;
-        self.send_outputs(producer, members, pending, deadline)?;
-        let offsets = self.send_state(producer, members, pending, deadline)?;
-        self.deliveries
-            .wait(self.sent, deadline)
-            .map_err(Failure::Aborted)?;
-        // The client counts a message as in flight until its report is destroyed, shortly after we counted it.
-        while producer.in_flight_count() > 0 && Instant::now() < deadline {
-            std::thread::yield_now();
+        if !Mutant::CommitBeforeProduce.lives() {
+            self.send_outputs(producer, members, pending, deadline)?;
         }
-        retry(deadline, |left| {
+        self.send_state(producer, members, pending, deadline)?;
+        producer.flush(deadline).map_err(Failure::Aborted)?;
+        self.retry(deadline, |left| {
             // Fresh for every call: a cooperative revoke is served under the new generation.
-            match consumer.group_metadata() {
-                Some(metadata) => producer.send_offsets_to_transaction(&offsets, &metadata, left),
-                None => Err(KafkaError::Canceled),
+            match consumer.membership() {
+                Some(member) => producer.send_offsets(&self.tried, &member, left),
+                None => Err(PortError::canceled()),
             }
         })
         .map_err(|error| classify(error, Failure::Aborted))?;
         if consumer.assignment_lost() {
             return Err(Failure::Lost);
         }
-        retry(deadline, |left| producer.commit_transaction(left))
+        self.retry(deadline, |left| producer.commit(left))
             .map_err(|error| classify(error, Failure::Unknown))?;
+        if Mutant::CommitBeforeProduce.lives() {
+            self.send_outputs(producer, members, pending, deadline)?;
+            self.retry(deadline, |left| producer.commit(left))
+                .map_err(|error| classify(error, Failure::Unknown))?;
+        }
         Ok(())
     }
 
     fn send_outputs(
-        &mut self,
-        producer: &ThreadedProducer<Deliveries>,
+        &self,
+        producer: &dyn Producer,
         members: &Members,
         pending: &Pending,
         deadline: Instant,
@@ -168,30 +159,23 @@ impl Transactor {
                 if !members.contains(record.task) {
                     continue;
                 }
-                let mut message: BaseRecord<'_, [u8], [u8]> =
-                    BaseRecord::to(&self.outputs[record.topic]);
-                message.key = outbox.key(record);
-                message.payload = outbox.payload(record);
-                message.partition = record.partition;
-                message.headers = record.headers();
-                self.sent += 1;
-                self.deliveries
-                    .send(producer, message, deadline)
+                let topic = &self.settings.outputs[record.topic];
+                producer
+                    .send(&outbox.output(record, topic), deadline)
                     .map_err(Failure::Aborted)?;
             }
         }
         Ok(())
     }
 
-    /// Sends heads and snapshots, and returns the offsets to commit with them.
+    /// Sends heads and snapshots, and notes the offsets to commit with them.
     fn send_state(
         &mut self,
-        producer: &ThreadedProducer<Deliveries>,
+        producer: &dyn Producer,
         members: &mut Members,
         pending: &Pending,
         deadline: Instant,
-    ) -> Result<TopicPartitionList, Failure> {
-        let mut offsets = TopicPartitionList::new();
+    ) -> Result<(), Failure> {
         for &partition in &pending.touched {
             let Some(member) = members.get_mut(partition) else {
                 continue;
@@ -200,25 +184,27 @@ impl Transactor {
                 continue;
             };
             member.commit += 1;
-            let mut offset = offsets.add_partition(&self.input, partition);
-            offset
-                .set_offset(Offset::Offset(position))
-                .map_err(Failure::Aborted)?;
-            offset.set_metadata(member.commit.to_string());
-            self.tried.push((partition, position, member.commit));
+            self.tried.push(GroupOffset {
+                partition,
+                offset: position,
+                metadata: member.commit.to_string(),
+            });
             let Some((topic, partitions)) = &self.state else {
                 continue;
             };
+            if Mutant::OffsetsWithoutState.lives() && member.commit.is_multiple_of(2) {
+                continue;
+            }
             let at = Some(state_partition(partition, self.index, *partitions));
-            let mut put = |key: &str, value: Option<&[u8]>| {
-                let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
-                message.key = Some(key.as_bytes());
-                message.payload = value;
-                message.partition = at;
-                self.sent += 1;
-                self.deliveries
-                    .send(producer, message, deadline)
-                    .map_err(Failure::Aborted)
+            let put = |key: &str, payload: Option<&[u8]>| {
+                let record = OutputRecord {
+                    topic,
+                    partition: at,
+                    key: Some(key.as_bytes()),
+                    payload,
+                    headers: &[],
+                };
+                producer.send(&record, deadline).map_err(Failure::Aborted)
             };
             if let Some(snapshot) = pending.snapshots.get(&partition) {
                 for (key, value) in &snapshot.chunks {
@@ -230,107 +216,62 @@ impl Transactor {
                 }
             }
             let head = encode_head(&member.head(position));
-            put(&head_key(&self.stage, partition), Some(&head))?;
+            put(&head_key(&self.settings.name, partition), Some(&head))?;
         }
-        Ok(offsets)
+        Ok(())
     }
 
     /// Aborts the open transaction because of `error`.
-    fn abort(&mut self, error: KafkaError) -> Failure {
-        let Some(producer) = &self.producer else {
-            return Failure::Unknown(error);
-        };
-        let deadline = Instant::now() + self.timeout;
-        if let Err(worse) = retry(deadline, |left| producer.abort_transaction(left)) {
+    fn abort(&self, producer: &dyn Producer, error: PortError) -> Failure {
+        let deadline = self.deadline();
+        if let Err(worse) = self.retry(deadline, |left| producer.abort(left)) {
             return classify(worse, Failure::Unknown);
         }
-        while producer.in_flight_count() > 0 && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        if producer.in_flight_count() > 0 {
-            // Late reports would be counted for the next transaction.
+        if !producer.settle(deadline) {
             return Failure::Unknown(error);
         }
-        self.deliveries.reset();
-        self.sent = 0;
         Failure::Aborted(error)
     }
 
     /// After a commit of unknown outcome and [`initialise`](Self::initialise): whether the group holds it.
-    pub(super) fn is_committed(&self, consumer: &StageConsumer) -> Result<bool, KafkaError> {
-        let mut asked = TopicPartitionList::new();
-        for (partition, ..) in &self.tried {
-            asked.add_partition(&self.input, *partition);
-        }
-        // Under read_committed the answer waits for offsets of open transactions.
-        let found = consumer.committed_offsets(asked, self.timeout)?;
-        Ok(self.tried.iter().all(|(partition, offset, commit)| {
-            found
-                .find_partition(&self.input, *partition)
-                .is_some_and(|found| {
-                    found.offset() == Offset::Offset(*offset)
-                        && found.metadata() == commit.to_string()
-                })
-        }) && !self.tried.is_empty())
+    pub(super) fn is_committed(&self, consumer: &dyn GroupConsumer) -> Result<bool, PortError> {
+        let asked: Vec<i32> = self.tried.iter().map(|each| each.partition).collect();
+        let found = consumer.committed(&asked, self.settings.transaction_timeout)?;
+        Ok(!self.tried.is_empty() && self.tried.iter().all(|each| found.contains(each)))
     }
 
     /// Throws the producer away, in bounded time.
     pub(super) fn close(&mut self) {
         if let Some(producer) = self.producer.take() {
-            close_aside(producer);
+            producer.close();
         }
     }
-}
 
-/// Drops a client on a thread of its own, and waits for that only for a while: closing must not hang a stage.
-pub(super) fn close_aside<T: Send + 'static>(client: T) {
-    let (done, wait) = std::sync::mpsc::channel::<()>();
-    let thread = std::thread::Builder::new().name("kafka-close".to_owned());
-    let spawned = thread.spawn(move || {
-        drop(client);
-        drop(done);
-    });
-    match spawned {
-        Ok(_) => {
-            if wait.recv_timeout(Duration::from_secs(5))
-                == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-            {
-                tracing::warn!("a kafka client did not close within 5 s; going on without it");
+    /// Calls again while the error is retriable and there is time.
+    fn retry<T>(
+        &self,
+        deadline: Instant,
+        call: impl Fn(Duration) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        loop {
+            let left = deadline.saturating_duration_since(self.world.now());
+            match call(left.max(Duration::from_millis(1))) {
+                Err(error) if error.kind == ErrorKind::Retriable && self.world.now() < deadline => {
+                    self.world.sleep(Duration::from_millis(5));
+                }
+                other => return other,
             }
-        }
-        Err(error) => tracing::warn!(%error, "cannot start a thread to close a kafka client"),
-    }
-}
-
-/// Calls again while the error is retriable and there is time.
-fn retry<T>(
-    deadline: Instant,
-    mut call: impl FnMut(Duration) -> Result<T, KafkaError>,
-) -> Result<T, KafkaError> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match call(left.max(Duration::from_millis(1))) {
-            Err(KafkaError::Transaction(error))
-                if error.is_retriable() && Instant::now() < deadline =>
-            {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            other => return other,
         }
     }
 }
 
 /// What an error of a transactional call asks for; `otherwise` where it says neither.
-fn classify(error: KafkaError, otherwise: fn(KafkaError) -> Failure) -> Failure {
-    use RDKafkaErrorCode::{Fenced, FencedInstanceId, ProducerFenced};
-    let fenced = matches!(
-        error.rdkafka_error_code(),
-        Some(Fenced | ProducerFenced | FencedInstanceId)
-    );
-    match &error {
-        _ if fenced => Failure::Fenced(error),
-        KafkaError::Transaction(inner) if inner.txn_requires_abort() => Failure::Aborted(error),
-        KafkaError::Transaction(inner) if inner.is_fatal() => Failure::Unknown(error),
+fn classify(error: PortError, otherwise: fn(PortError) -> Failure) -> Failure {
+    match error.kind {
+        ErrorKind::ProducerFenced | ErrorKind::MemberFenced => Failure::Fenced(error),
+        ErrorKind::Denied => Failure::Denied(error),
+        ErrorKind::Abort => Failure::Aborted(error),
+        ErrorKind::Fatal => Failure::Unknown(error),
         _ => otherwise(error),
     }
 }

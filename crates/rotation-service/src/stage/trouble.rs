@@ -2,29 +2,27 @@
 
 use std::time::Duration;
 
-use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-
 use super::error::StageError;
 use super::observe::StageFact;
-use super::restore::is_passing;
+use super::ports::{ErrorKind, PortError};
 use super::run::Stage;
 
+/// Longest wait for one answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
 impl Stage {
-    pub(super) fn consumer_error(&mut self, error: KafkaError) -> Result<(), StageError> {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                self.out_of_range(error)
-            }
-            Some(RDKafkaErrorCode::FencedInstanceId) => Err(self.commit_error("consume", error)),
-            _ if is_passing(&error) => {
+    pub(super) fn consumer_error(&mut self, error: PortError) -> Result<(), StageError> {
+        match error.kind {
+            ErrorKind::OutOfRange => self.out_of_range(error),
+            ErrorKind::MemberFenced
+            | ErrorKind::ProducerFenced
+            | ErrorKind::Fatal
+            | ErrorKind::Denied => Err(self.failed("consume", error)),
+            ErrorKind::Passing => {
                 tracing::warn!(stage = self.settings.name, %error, "waiting for the cluster");
                 Ok(())
             }
-            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-                Err(self.failed("consume", error))
-            }
-            _ => {
+            ErrorKind::Retriable | ErrorKind::Abort | ErrorKind::Other => {
                 tracing::warn!(stage = self.settings.name, %error, "consumer error");
                 Ok(())
             }
@@ -32,7 +30,7 @@ impl Stage {
     }
 
     /// Records were deleted before they were read.
-    fn out_of_range(&mut self, error: KafkaError) -> Result<(), StageError> {
+    fn out_of_range(&mut self, error: PortError) -> Result<(), StageError> {
         let wanted: Vec<(i32, i64)> = self
             .members
             .iter()
@@ -40,10 +38,9 @@ impl Stage {
             .collect();
         let mut found = false;
         for (partition, next) in wanted {
-            let input = &self.settings.input;
             let (low, high) = self
                 .consumer
-                .fetch_watermarks(input, partition, Duration::from_secs(5))
+                .watermarks(partition, ANSWER)
                 .map_err(|source| self.failed("read the end of the input", source))?;
             if (low..=high).contains(&next) {
                 continue;
@@ -66,12 +63,7 @@ impl Stage {
                 member.next = low;
             }
             self.consumer
-                .seek(
-                    input,
-                    partition,
-                    rdkafka::Offset::Offset(low),
-                    Duration::from_secs(5),
-                )
+                .seek(partition, low, ANSWER)
                 .map_err(|source| self.failed("seek to the first record", source))?;
         }
         if found {

@@ -1,11 +1,18 @@
 //! The worker: owns the tasks and steps batches, one job after the other; every job gets one answer, in order.
 
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, Sender};
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 use super::batch::Batch;
+use super::ports::World;
+use super::run::receive;
 use super::task::{Idle, InputRecord, Outbox, Task, TaskFactory};
+use crate::mutants::Mutant;
 use rotation_wire::state::{Decision, DecisionKind, Parts};
+
+/// Longest wait for a job at a time; nothing depends on it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the worker is asked to do.
 pub(super) enum Job {
@@ -103,10 +110,16 @@ impl Worker {
     /// Works until the channel closes.
     pub(super) fn run(
         mut self,
+        world: &dyn World,
         jobs: &Receiver<Job>,
         answers: &Sender<Result<Done, RestoreFailed>>,
     ) {
-        while let Ok(job) = jobs.recv() {
+        loop {
+            let job = match receive(world, jobs, PATIENCE) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let answer = match job {
                 Job::Add(tasks) => self.add(tasks),
                 Job::Work(work) => Ok(self.work(work)),
@@ -164,11 +177,16 @@ impl Worker {
 
     fn work(&mut self, mut work: Work) -> Done {
         let mut done = Done::default();
-        for record in work.batch.iter() {
+        let mut step = |record: InputRecord<'_>| {
             let at = usize::try_from(record.partition).unwrap_or(usize::MAX);
             if let Some(Some(slot)) = self.slots.get_mut(at) {
                 slot.step(&record, &mut done);
             }
+        };
+        if Mutant::HashedOrder.lives() {
+            grouped_by_key(&work.batch).into_iter().for_each(&mut step);
+        } else {
+            work.batch.iter().for_each(&mut step);
         }
         for (partition, decision) in work.decisions {
             if let Some(slot) = self.slot(partition) {
@@ -305,6 +323,15 @@ impl Slot {
         }
         self.touched = false;
     }
+}
+
+/// The records of a batch in the order of a hash map over their keys: a fault to be planted.
+fn grouped_by_key(batch: &Batch) -> Vec<InputRecord<'_>> {
+    let mut groups: HashMap<Option<&[u8]>, Vec<InputRecord<'_>>> = HashMap::new();
+    for record in batch.iter() {
+        groups.entry(record.key).or_default().push(record);
+    }
+    groups.into_values().flatten().collect()
 }
 
 #[cfg(test)]

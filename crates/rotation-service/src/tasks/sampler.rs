@@ -2,6 +2,7 @@
 
 use super::{DeadLetters, from_millis};
 use crate::metrics::{Metrics, UniverseMetrics};
+use crate::mutants::Mutant;
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
@@ -100,7 +101,9 @@ impl SamplerTask {
         let offset = self.offset;
         let mut rejected = None;
         let named = match event {
-            SourceEvent::Tick { symbol, .. } | SourceEvent::Split { symbol, .. } => {
+            SourceEvent::Tick { symbol, .. }
+            | SourceEvent::Split { symbol, .. }
+            | SourceEvent::Void { symbol, .. } => {
                 let place = match keyed {
                     Some((key, place)) if key == symbol.as_bytes() => Some(place),
                     _ => self.symbols.get(symbol.as_bytes()).copied(),
@@ -126,6 +129,11 @@ impl SamplerTask {
                     universe
                         .sampler
                         .split(series, time, ratio, offset, &mut self.out);
+                }
+                SourceEvent::Void { seq, time, .. } => {
+                    universe
+                        .sampler
+                        .void(series, seq, time, offset, &mut self.out);
                 }
                 SourceEvent::Heartbeat { .. } => {}
             }
@@ -178,7 +186,10 @@ impl UniverseSampler {
                 self.bytes.clear();
                 bars::encode(&mut self.bytes, plan, record);
                 outbox.send(BARS, plan.name.as_bytes(), &self.bytes);
-                if matches!(record.body, LogBody::Bar(_) | LogBody::Tick(_)) {
+                if matches!(
+                    record.body,
+                    LogBody::Bar(_) | LogBody::Tick(_) | LogBody::Void(_)
+                ) {
                     outbox.urgent();
                 }
             }
@@ -227,6 +238,10 @@ impl Task for SamplerTask {
 
     fn end_of_batch(&mut self, outbox: &mut Outbox) {
         for universe in &mut self.universes {
+            if Mutant::WallClockHorizon.lives() {
+                let until = super::now();
+                universe.sampler.idle(until, self.offset, &mut self.out);
+            }
             universe.sampler.flush(self.offset, &mut self.out);
             universe.publish(&mut self.out, outbox);
         }

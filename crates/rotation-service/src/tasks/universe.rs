@@ -1,12 +1,11 @@
 //! The universe stage's task: one partition of the bars log, and the universes whose records are in it.
 
-use super::{DeadLetters, from_millis};
+use super::{DeadLetters, from_millis, now};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::LogRecord;
-use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
@@ -14,7 +13,6 @@ use rotation_wire::invariants::{AlertLog, Place, Seen, Violation};
 use rotation_wire::state::{decode_part, encode_part};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where its records go: positions in the stage's list of topics.
 pub const ALERTS: usize = 0;
@@ -172,13 +170,6 @@ impl Hosted {
         let event = AlertEvent::from((**alert).clone());
         self.told.take(place, &Seen::of(&event))
     }
-}
-
-fn now() -> EventTime {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos());
-    EventTime::from_nanos(i64::try_from(since).unwrap_or(i64::MAX))
 }
 
 impl Drop for UniverseTask {

@@ -67,7 +67,7 @@ fn new_task(position: Option<i64>, parts: Option<Parts>, replay: Option<Replay>)
 fn work(offsets: &[i64], decisions: &[Decision]) -> Work {
     let mut batch = Batch::default();
     for &offset in offsets {
-        batch.push_record(&InputRecord {
+        batch.push(&InputRecord {
             partition: 0,
             offset,
             timestamp: Some((1_000 + offset, StampKind::Append)),

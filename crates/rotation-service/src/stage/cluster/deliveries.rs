@@ -1,14 +1,14 @@
 //! Delivery reports, counted as they come: a commit begins when all of its messages are delivered.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
 
-use super::consume::log_client;
+use super::consumer::log_client;
 
 /// Counts delivery reports.
 #[derive(Clone)]
@@ -39,28 +39,6 @@ impl Deliveries {
 
     pub(super) fn reset(&self) {
         *self.lock() = Counts::default();
-    }
-
-    /// Hands a message over, waiting for room where the queue is full.
-    pub(super) fn send(
-        &self,
-        producer: &ThreadedProducer<Self>,
-        message: BaseRecord<'_, [u8], [u8]>,
-        deadline: Instant,
-    ) -> Result<(), KafkaError> {
-        let mut message = message;
-        loop {
-            match producer.send(message) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                    if Instant::now() < deadline =>
-                {
-                    message = back;
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                Err((error, _)) => return Err(error),
-            }
-        }
     }
 
     /// Waits until `sent` messages are reported, all delivered.
