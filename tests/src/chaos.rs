@@ -138,6 +138,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Option<Report>> {
         faults,
         ended,
         differences: verdict::differences(&deployment, &reference, &pieces, &fed)?,
+        violations: deployment.violations()?,
         no_disks: cluster.disks().map(str::to_owned),
     }))
 }

@@ -79,7 +79,11 @@ fn chaos(length: Option<&str>, seed: u64) -> Result<ExitCode> {
     for difference in &report.differences {
         writeln!(out, "{:?}: {}", difference.wrong, difference.event)?;
     }
-    let fine = report.differences.is_empty() && report.unexplained().is_empty();
+    for violation in &report.violations {
+        writeln!(out, "{violation}")?;
+    }
+    let same = report.differences.is_empty() && report.violations.is_empty();
+    let fine = same && report.unexplained().is_empty();
     Ok(if fine {
         ExitCode::SUCCESS
     } else {
