@@ -1,5 +1,5 @@
-//! The service on a cluster while everything that breaks in the field is broken; then the alert topic against a backtest
-//! of the same files, event for event.
+//! The service on a cluster while everything that breaks in the field is broken; then the alert topic against a
+//! backtest of the same files, event for event.
 //!
 //! All randomness comes from a seed: the faults, their order, their lengths. When exactly they strike is up to the
 //! machine. The service reaches the brokers through proxies; the feed and whoever watches do not.
@@ -180,8 +180,7 @@ fn work(
         let watcher = scope.spawn(|| progress.watch(deployment, &stop));
         let supervisor = scope.spawn(|| fleet.supervise(&stop));
         let (config, topic) = (deployment.broker.config(), &deployment.topics[0]);
-        let feeder =
-            scope.spawn(|| feed::send(config, topic, pieces, plan.length, &fed, &stop));
+        let feeder = scope.spawn(|| feed::send(config, topic, pieces, plan.length, &fed, &stop));
         let mut scene = Scene {
             cluster,
             fleet,
@@ -232,7 +231,8 @@ impl Scene<'_> {
         self.await_alerts(broken)?;
         let begun = Instant::now();
         for (number, kind) in order.iter().copied().enumerate() {
-            self.fed.allow((number + 1) as f64 / (order.len() + 1) as f64);
+            self.fed
+                .allow((number + 1) as f64 / (order.len() + 1) as f64);
             let (at, since) = (now_ms(), Instant::now());
             let mark = self.progress.mark(self.fed.ends());
             let place = self.faults.len();
@@ -290,12 +290,7 @@ impl Scene<'_> {
         })
     }
 
-    fn wait(
-        &self,
-        what: &str,
-        broken: &dyn Fn() -> bool,
-        holds: impl Fn() -> bool,
-    ) -> Result<()> {
+    fn wait(&self, what: &str, broken: &dyn Fn() -> bool, holds: impl Fn() -> bool) -> Result<()> {
         let deadline = Instant::now() + RECOVERY;
         while !holds() {
             ensure!(!broken(), "{what}, and what watches has ended");

@@ -211,13 +211,7 @@ fn open(shared: &Arc<Shared>, client: TcpStream, server: TcpStream) -> std::io::
     Ok(())
 }
 
-fn hand_on(
-    shared: &Shared,
-    link: u64,
-    mut from: TcpStream,
-    mut to: TcpStream,
-    from_client: bool,
-) {
+fn hand_on(shared: &Shared, link: u64, mut from: TcpStream, mut to: TcpStream, from_client: bool) {
     let mut piece = vec![0; PIECE];
     while let Ok(read @ 1..) = from.read(&mut piece) {
         if !shared.may_pass(link, read, from_client) || to.write_all(&piece[..read]).is_err() {

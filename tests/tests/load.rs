@@ -1,5 +1,5 @@
-//! Little of what `make latency`, `scale`, `soak`, `recovery` and `overload` do: that it comes to its end, that no event
-//! is repeated or missing, and that memory and descriptors do not grow. How fast things are is not tested.
+//! Little of what `make latency`, `scale`, `soak`, `recovery` and `overload` do: that it comes to its end, that no
+//! event is repeated or missing, and that memory and descriptors do not grow. How fast things are is not tested.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 

@@ -22,7 +22,9 @@ fn a_zombie_writes_nothing_that_a_subscriber_sees() {
         match &round.ended {
             Some(last) => assert!(last.contains("fenced"), "{last}"),
             None => assert!(
-                round.said.contains("partitions lost before their last commit"),
+                round
+                    .said
+                    .contains("partitions lost before their last commit"),
                 "{}",
                 round.said
             ),

@@ -1,7 +1,7 @@
 //! What the service stands, measured and broken for a long time: see the targets of the `Makefile` that run it.
 //!
-//! - `chaos long|short [SEED]`: breaks everything that breaks in the field, and holds the alert topic against a backtest
-//!   of the same files; fails where an event is lost, repeated or invented, or a process ended that nobody had ended
+//! - `chaos long|short [SEED]`: breaks everything that breaks in the field, and holds the alert topic against a
+//!   backtest of the same files; fails where an event is lost, repeated or invented, or a process ended by itself
 //! - `latency [SAMPLES]`: from a tick to its alert, hop by hop, beside 10,000 other ticks a second
 //! - `scale [RECORDS]`: the same backlog read by 1, 2 and 4 processes
 //! - `soak [TICKS]`: a long feed with three restarts
@@ -105,8 +105,15 @@ fn latency(samples: usize, more: &[String]) -> Result<()> {
     let samples = live::run(&deployment, load, || Ok(()))?;
     service.terminate()?;
     let mut out = stdout();
-    writeln!(out, "{} alerts, beside {BACKGROUND} ticks a second; milliseconds\n", samples.len())?;
-    writeln!(out, "| hop | p50 | p99 | p99.9 | worst |\n| --- | --: | --: | --: | --: |")?;
+    writeln!(
+        out,
+        "{} alerts, beside {BACKGROUND} ticks a second; milliseconds\n",
+        samples.len()
+    )?;
+    writeln!(
+        out,
+        "| hop | p50 | p99 | p99.9 | worst |\n| --- | --: | --: | --: | --: |"
+    )?;
     for hop in hops(&samples) {
         writeln!(out, "{hop}")?;
     }
@@ -116,7 +123,11 @@ fn latency(samples: usize, more: &[String]) -> Result<()> {
 fn scale(records: u64) -> Result<()> {
     let runs = scale::run(records, &[1, 2, 4])?.context(NO_KAFKA)?;
     let partitions = scale::PARTITIONS;
-    writeln!(stdout(), "{records} records on {partitions} partitions\n\n{}", scale::Table(&runs))?;
+    writeln!(
+        stdout(),
+        "{records} records on {partitions} partitions\n\n{}",
+        scale::Table(&runs)
+    )?;
     Ok(())
 }
 

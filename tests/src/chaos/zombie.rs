@@ -41,7 +41,10 @@ pub struct Round {
 /// # Errors
 ///
 /// When the other process does not take over, or the zombie does nothing at all.
-pub fn run(broker: &'static Broker, rounds: usize) -> Result<Option<(Vec<Round>, Vec<Difference>)>> {
+pub fn run(
+    broker: &'static Broker,
+    rounds: usize,
+) -> Result<Option<(Vec<Round>, Vec<Difference>)>> {
     let folder = tempfile::tempdir()?;
     let Some(data) = feed::gather(folder.path(), "2026-07-01")? else {
         return Ok(None);
@@ -103,7 +106,11 @@ fn await_both(steady: &mut Service, zombie: &mut Service) -> Result<()> {
     let held = |service: &mut Service| -> Result<f64> {
         let (status, _) = service.get("/readyz")?;
         let held = service.metric("rotation_assigned_partitions{stage=\"sampler\"}");
-        Ok(if status == 200 { held.unwrap_or(0.0) } else { 0.0 })
+        Ok(if status == 200 {
+            held.unwrap_or(0.0)
+        } else {
+            0.0
+        })
     };
     while held(steady)? < 1.0 || held(zombie)? < 1.0 {
         ensure!(

@@ -77,13 +77,7 @@ fn length(bytes: &mut Vec<u8>, length: usize) {
 }
 
 /// Sends a request and returns the answer after its correlation number.
-fn request(
-    address: &str,
-    api: i16,
-    version: i16,
-    flexible: bool,
-    body: &[u8],
-) -> Result<Vec<u8>> {
+fn request(address: &str, api: i16, version: i16, flexible: bool, body: &[u8]) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     put(&mut head, api.to_be_bytes());
     put(&mut head, version.to_be_bytes());

@@ -275,9 +275,9 @@ fn subscribe(
         let message = message.context("a subscriber failed")?;
         let payload = message.payload().context("no value")?;
         let value: serde_json::Value = serde_json::from_slice(payload)?;
-        let is_other = value["type"].as_str().is_some_and(|kind| {
-            kind == "horizon" || kind == "bar" || kind == "split"
-        });
+        let is_other = value["type"]
+            .as_str()
+            .is_some_and(|kind| kind == "horizon" || kind == "bar" || kind == "split");
         if is_other {
             continue;
         }
@@ -351,7 +351,11 @@ pub fn hops(samples: &[Sample]) -> Vec<Hop> {
         ("sent to on the topic", |s| Some(s.sent), |s| s.acknowledged),
         ("on the topic to bar visible", |s| s.acknowledged, |s| s.bar),
         ("bar visible to alert visible", |s| s.bar, |s| s.alert),
-        ("on the topic to alert visible", |s| s.acknowledged, |s| s.alert),
+        (
+            "on the topic to alert visible",
+            |s| s.acknowledged,
+            |s| s.alert,
+        ),
         ("sent to alert visible", |s| Some(s.sent), |s| s.alert),
     ];
     let hop = |(name, from, to): (&'static str, Moment, Moment)| {

@@ -116,7 +116,12 @@ pub fn slow_sink(records: u64, pace: u64, time: Duration) -> Result<Option<Slowe
     let messages = (0..records).map(|at| {
         let symbol = if at % 2 == 0 { "A" } else { "B" };
         let time = start.saturating_add(at as i64);
-        (None, symbol, tick(symbol, time, 500.0 + (at % 89) as f64), None)
+        (
+            None,
+            symbol,
+            tick(symbol, time, 500.0 + (at % 89) as f64),
+            None,
+        )
     });
     deployment.broker.produce(&deployment.topics[0], messages)?;
     let (begun, read_before) = (Instant::now(), deployment.sampled()?);
@@ -177,12 +182,17 @@ pub fn stopped_partition(stall_after: u64, seconds: u64) -> Result<Option<Stoppe
         return Ok(None);
     };
     // Three members on one partition, one on the other.
-    let on = |wanted: u32| (0..).map(|at| format!("S{at}")).filter(move |symbol| {
-        partition_for(symbol.as_bytes(), 2) == wanted
-    });
+    let on = |wanted: u32| {
+        (0..)
+            .map(|at| format!("S{at}"))
+            .filter(move |symbol| partition_for(symbol.as_bytes(), 2) == wanted)
+    };
     let mut members: Vec<String> = on(0).take(3).collect();
     members.extend(on(1).take(1));
-    let series: Vec<String> = members.iter().map(|name| format!("{name} = {{}}")).collect();
+    let series: Vec<String> = members
+        .iter()
+        .map(|name| format!("{name} = {{}}"))
+        .collect();
     let universe = format!(
         "[universe.two]\ncalendar = \"24x7\"\nlateness = \"1s\"\nstall_after = \"{stall_after}s\"\n\
          [universe.two.series]\n{}\n[universe.two.rules.breadth]\nkind = \"breadth\"\nclock = \"1s\"\n\

@@ -60,18 +60,23 @@ fn universe(series: usize) -> String {
 fn history(series: usize) -> impl Iterator<Item = Print> {
     let sessions = Calendar::Xnys.sessions(date(2024, 6, 3), date(2025, 12, 31));
     let sessions: Vec<_> = sessions.take(SESSIONS).collect();
-    sessions.into_iter().enumerate().flat_map(move |(day, session)| {
-        (0..series).map(move |at| Print {
-            series: u32::try_from(at).unwrap_or_default(),
-            tick: Tick {
-                time: session.open.saturating_add(60_000_000_000 + at as i64 * 1_000_000),
-                price: 100.0 + ((at * 31 + day * 17) % 97) as f64,
-                size: 0.0,
-                seq: None,
-                official: false,
-            },
+    sessions
+        .into_iter()
+        .enumerate()
+        .flat_map(move |(day, session)| {
+            (0..series).map(move |at| Print {
+                series: u32::try_from(at).unwrap_or_default(),
+                tick: Tick {
+                    time: session
+                        .open
+                        .saturating_add(60_000_000_000 + at as i64 * 1_000_000),
+                    price: 100.0 + ((at * 31 + day * 17) % 97) as f64,
+                    size: 0.0,
+                    seq: None,
+                    official: false,
+                },
+            })
         })
-    })
 }
 
 /// Lets a process read a history of so many series, then stops, starts, kills and starts it; `None` without a broker.

@@ -44,7 +44,9 @@ pub fn run(records: u64, processes: &[usize]) -> Result<Option<Vec<Run>>> {
     let Some(broker) = Broker::get() else {
         return Ok(None);
     };
-    let runs = processes.iter().map(|&count| measure(broker, records, count));
+    let runs = processes
+        .iter()
+        .map(|&count| measure(broker, records, count));
     runs.collect::<Result<_>>().map(Some)
 }
 
@@ -122,7 +124,10 @@ pub fn backlog(
         (None, symbol(print.series as usize), payload, Some(stamp))
     });
     let put = deployment.broker.produce(&deployment.topics[0], messages)?;
-    ensure!(put as u64 == records, "{put} of {records} records were made");
+    ensure!(
+        put as u64 == records,
+        "{put} of {records} records were made"
+    );
     Ok(())
 }
 
