@@ -23,11 +23,14 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::leashed::Leashed;
 use crate::skipped;
 
+mod acls;
 mod admin;
 mod jars;
 mod records;
+pub mod secure;
 mod server;
 
+pub use acls::{Acl, Operation, Resource};
 pub use admin::Topic;
 pub use records::Record;
 

@@ -4,6 +4,7 @@
 //! - [`cluster`]: three nodes of Apache Kafka that can be killed, frozen, and told to move leaders
 //! - [`proxy`]: a TCP proxy that cuts, refuses, stalls or slows down
 //! - [`chaos`]: the service on the cluster while everything that breaks in the field is broken
+//! - [`certificates`]: authorities and certificates made for a test
 //! - [`prometheus`]: Prometheus, started on loopback, and the expressions of the shipped panels and rules
 //! - [`load`]: how late alerts are, what processes add, what a long run leaves
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
@@ -17,6 +18,7 @@
 
 pub mod bench;
 pub mod broker;
+pub mod certificates;
 pub mod chaos;
 pub mod cluster;
 pub mod counting;

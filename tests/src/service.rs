@@ -94,6 +94,12 @@ impl Deployment {
         format!("{}.{stage}", self.group)
     }
 
+    /// Prefix of its groups and transactional ids.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.group
+    }
+
     /// A folder that ends with the test.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -129,13 +135,43 @@ impl Deployment {
     ///
     /// When it cannot be started.
     pub fn run(&self, instance: &str, args: &[&str]) -> Result<Service> {
+        self.run_in(instance, args, &[])
+    }
+
+    /// The same with further variables in its environment.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn run_in(
+        &self,
+        instance: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Service> {
+        self.run_with(&self.config(), instance, args, environment)
+    }
+
+    /// The same with another configuration.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn run_with(
+        &self,
+        config: &Path,
+        instance: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Service> {
         let log = self.folder.path().join(format!("{}.log", unique(instance)));
         let child = Command::new(binary())
             .arg("run")
             .arg("--config")
-            .arg(self.config())
+            .arg(config)
             .args(["--instance", instance])
             .args(args)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
@@ -355,6 +391,27 @@ impl Service {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Waits until it ends by itself; its exit code and all that it logged.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end; the error carries its log.
+    pub fn await_end(mut self) -> Result<(Option<i32>, String)> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                let log = std::fs::read_to_string(&self.log)?;
+                return Ok((status.code(), log));
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "it does not end; its log ends\n{}",
+                self.log()
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Fails when it has ended.
     ///
     /// # Errors
@@ -390,6 +447,28 @@ impl Service {
             ensure!(
                 Instant::now() < deadline,
                 "no HTTP address in {PATIENCE:?}; the log ends\n{}",
+                self.log()
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Waits until it says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When the process ends or does not get ready in time.
+    pub fn await_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.alive()?;
+            // It says its address a moment before it answers there.
+            if self.get("/readyz").is_ok_and(|(status, _)| status == 200) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "not ready in {PATIENCE:?}; the log ends\n{}",
                 self.log()
             );
             std::thread::sleep(PAUSE);

@@ -112,7 +112,7 @@ fn daily_files_lie_on_the_topic_by_key_in_order_with_heartbeats_everywhere() {
                     partition_for(symbol.as_bytes(), 4) == partition.cast_unsigned()
                 }
                 Input::Heartbeat { .. } => true,
-                Input::Split { .. } => panic!("{line}"),
+                Input::Split { .. } | Input::Void { .. } => panic!("{line}"),
             });
         assert_eq!(
             payloads(&found),
@@ -330,7 +330,7 @@ fn sampled(plan: &Arc<UniversePlan>, files: &[&PathBuf]) -> (u64, u64) {
                     sampler.tick(series, &tick, None, 0, &mut out);
                 }
                 Input::Heartbeat { time } => sampler.heartbeat(time, None, 0, &mut out),
-                Input::Split { .. } => panic!("{line}"),
+                Input::Split { .. } | Input::Void { .. } => panic!("{line}"),
             }
         }
     }

@@ -45,6 +45,7 @@ fn holds(residue: u64) {
         "clock set",
         "fenced and ended",
         "indefinite end",
+        "member forgotten",
         "name taken twice",
         "poll dropped",
         "poll repeated",

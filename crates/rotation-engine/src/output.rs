@@ -158,5 +158,13 @@ codes! {
         BadSplit = "bad_split",
         /// The record is larger than the limit.
         TooLarge = "too_large",
+        /// A void of a print that never came.
+        VoidUnknown = "void_unknown",
+        /// A void of a print that is held no longer, or that never counted.
+        VoidNotHeld = "void_not_held",
+        /// A void of a print that was voided before.
+        VoidRepeated = "void_repeated",
+        /// A void of a print whose bars are official, or too old to be corrected.
+        VoidSettled = "void_settled",
     }
 }

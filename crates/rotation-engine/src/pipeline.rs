@@ -64,6 +64,11 @@ impl Pipeline {
                     sampler.split(series, time, ratio, offset, &mut self.sampled);
                 }
             }
+            SourceEvent::Void { symbol, seq, time } => {
+                if let Some(series) = sampler.slot(symbol) {
+                    sampler.void(series, seq, time, offset, &mut self.sampled);
+                }
+            }
         }
         self.forward(out);
     }

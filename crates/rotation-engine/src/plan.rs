@@ -30,8 +30,20 @@ pub enum Adjustment {
     Total,
 }
 
+/// What becomes of a tick that is older than its partition's horizon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LateTicks {
+    /// It goes into bars that are open still, and restates those that may be corrected.
+    #[default]
+    Correct,
+    /// It is left out, whatever its bars.
+    Drop,
+}
+
 /// A universe as written: `[universe.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UniverseSpec {
@@ -45,8 +57,15 @@ pub struct UniverseSpec {
     pub stall_after: Option<String>,
     /// How long past a session's close prints still belong to it. Default `0s`: up to the close itself.
     pub closing_window: Option<String>,
-    /// How long after a session's close an official print may still correct it. Default `12h`.
+    /// How long after a session's close an official print, a late tick or a void may still correct it; on intervals
+    /// the length of the interval, if that is shorter. Default `12h`.
     pub correction_window: Option<String>,
+    /// What becomes of ticks older than their partition's horizon: `correct` bars inside the `correction_window`, or
+    /// `drop` them all. Default `correct`.
+    pub late_ticks: Option<LateTicks>,
+    /// How many of the newest prints of a series are held so that they can be voided, 0 to 65536; held where the feed
+    /// gives a `seq`. Default 64.
+    pub void_prints: Option<u32>,
     /// First day of which events are published; earlier sessions only warm the detectors up. Default: all are.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub live_from: Option<String>,
@@ -153,6 +172,10 @@ pub struct UniversePlan {
     pub closing_window: i64,
     /// Nanoseconds.
     pub correction_window: i64,
+    /// What becomes of ticks older than their partition's horizon.
+    pub late_ticks: LateTicks,
+    /// How many prints of a series are held so that they can be voided.
+    pub void_prints: usize,
     /// Start of the first day whose events are published (New York midnight is of no matter: the day in UTC).
     pub live_from: Option<Date>,
     /// Publish earlier events too, marked `replay`.
@@ -296,6 +319,21 @@ impl UniversePlan {
     /// A series of the plan.
     pub fn series(&self, ix: SeriesIx) -> &SeriesPlan {
         &self.series[ix.index()]
+    }
+
+    /// How long after a bucket's instant its bar may still be corrected, in nanoseconds. On an interval that is over
+    /// at the latest with the next one, so that no section waits for what may come to the one before.
+    pub fn correctable(&self, clock: Clock) -> i64 {
+        match clock {
+            Clock::Session => self.correction_window,
+            Clock::Interval(length) if self.restates() => self.correction_window.min(length),
+            Clock::Interval(_) | Clock::Tick => 0,
+        }
+    }
+
+    /// Whether anything but an official print restates a bar.
+    pub fn restates(&self) -> bool {
+        self.late_ticks == LateTicks::Correct || self.void_prints > 0
     }
 
     /// Whether an event decided at this instant is from before the universe went live.

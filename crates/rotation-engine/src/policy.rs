@@ -18,6 +18,16 @@ pub struct Policy {
     open: Option<Episode>,
     /// Nothing new is published before this instant.
     quiet_until: Option<EventTime>,
+    /// The episode whose opening tick never was, until its condition ends or is found to stand on other ticks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    voided: Option<Voided>,
+}
+
+/// An episode that was retracted while its detector still holds it open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Voided {
+    opened: EventTime,
+    rung: String,
 }
 
 /// A run of a condition, from its beginning to its end.
@@ -78,9 +88,35 @@ impl Policy {
         }
     }
 
+    /// The tick that opened the episode never was: the episode, which is over.
+    pub(crate) fn void_opening(&mut self) -> Option<Episode> {
+        let episode = self.open.take_if(|episode| episode.transition > 0)?;
+        self.voided = Some(Voided {
+            opened: episode.opened,
+            rung: episode.rung.clone(),
+        });
+        Some(episode)
+    }
+
+    /// A condition that goes on after the tick that began it never was began with this section.
+    fn begin_again(&mut self, context: &Context<'_>, change: &Change) {
+        let goes_on = matches!(change, Change::Hold | Change::Escalate(_) | Change::Ease(_));
+        let Some(voided) = self.voided.take() else {
+            return;
+        };
+        if goes_on && context.section.as_of() > voided.opened {
+            self.open = Some(Episode::begin(context, &voided.rung));
+        } else if goes_on {
+            self.voided = Some(voided);
+        }
+    }
+
     /// Applies a change; what is to be published, if anything.
     pub fn apply(&mut self, context: &Context<'_>, change: &Change) -> Option<Event> {
         let as_of = context.section.as_of();
+        if self.voided.is_some() {
+            self.begin_again(context, change);
+        }
         if let Change::Open(rung) = change {
             self.open = Some(Episode::begin(context, rung));
         }

@@ -54,6 +54,15 @@ pub enum SourceEvent<'a> {
         /// New shares for an old one; 10 for ten-for-one.
         ratio: f64,
     },
+    /// A print of the symbol never was: it is taken out of its bars.
+    Void {
+        /// The symbol.
+        symbol: &'a str,
+        /// Its number.
+        seq: u64,
+        /// Its time, where the feed says it.
+        time: Option<EventTime>,
+    },
 }
 
 /// A record of the bars log: what the sampler of one source says to a universe.
@@ -78,6 +87,8 @@ pub enum LogBody {
     Horizon(Horizon),
     /// Prices of a series change basis.
     Split(Split),
+    /// A tick of a watched series never was.
+    Void(VoidedTick),
 }
 
 /// A closed bar of one series.
@@ -108,6 +119,62 @@ pub struct Bar {
     /// The last tick's own time, where the series has a publication lag; the bucket is that of the publication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<EventTime>,
+    /// What made a correction that is no official print. A bar of no ticks that has one is withdrawn: nothing is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restated: Option<Restated>,
+}
+
+/// What restated a bar after it was closed: the print, and the close before it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restated {
+    /// What became of the print.
+    pub cause: Cause,
+    /// When it happened.
+    pub time: EventTime,
+    /// Its price.
+    pub price: f64,
+    /// Its number, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// The close that was said before; none where there was no bar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<f64>,
+    /// The close that it has now; none where no bar is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close: Option<f64>,
+}
+
+/// Why a bar was restated, where it was not by an official print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A tick that came after its bar was closed.
+    Late,
+    /// A print that never was.
+    Void,
+}
+
+impl Cause {
+    /// The name in the bars log, in evidence and in labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Late => "late",
+            Cause::Void => "void",
+        }
+    }
+}
+
+/// A tick that was forwarded for rules on the clock `tick`, and never was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VoidedTick {
+    /// The series.
+    pub series: SeriesIx,
+    /// When it happened.
+    pub time: EventTime,
+    /// Its price.
+    pub price: f64,
+    /// Its number.
+    pub seq: u64,
 }
 
 /// A tick forwarded for rules on the clock `tick`.

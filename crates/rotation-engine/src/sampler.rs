@@ -16,12 +16,16 @@ use crate::time::EventTime;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+mod bar;
+mod prints;
+mod restate;
 mod sequence;
 mod state;
 mod track;
 
 pub use state::SamplerState;
 
+use prints::{Print, Prints};
 use sequence::{Novelty, SequenceWindow};
 use track::{Placed, Track};
 
@@ -34,6 +38,8 @@ pub struct Sampler {
     lookup: HashMap<String, SeriesIx>,
     slots: Vec<Slot>,
     tracks: Vec<Track>,
+    /// For each series that numbers its prints, the newest of them.
+    prints: Vec<Option<Box<Prints>>>,
     newest: EventTime,
     horizon: EventTime,
     /// Smallest end of an open bar: nothing closes before the horizon reaches it.
@@ -70,7 +76,7 @@ impl Sampler {
                 lookup.insert(series.symbol.clone(), ix);
             }
             let bars = series.clocks.iter().filter(|clock| **clock != Clock::Tick);
-            tracks.extend(bars.map(|clock| Track::new(ix, *clock, series, plan.closing_window)));
+            tracks.extend(bars.map(|clock| Track::new(ix, *clock, series, &plan)));
             slots.push(Slot {
                 first,
                 count: u16::try_from(tracks.len() - first as usize)
@@ -83,6 +89,7 @@ impl Sampler {
                 sequence: SequenceWindow::default(),
             });
         }
+        let prints = vec![None; plan.series.len()];
         Sampler {
             plan,
             source,
@@ -90,6 +97,7 @@ impl Sampler {
             lookup,
             slots,
             tracks,
+            prints,
             newest: EventTime::MIN,
             horizon: EventTime::MIN,
             next_end: EventTime::MAX,
@@ -157,10 +165,7 @@ impl Sampler {
             return;
         }
         if effective < self.horizon && !tick.official {
-            out.push(Output::Dropped {
-                series: Some(series),
-                code: DropCode::Late,
-            });
+            self.late(series, effective, tick, offset, out);
             return;
         }
         if tick.time > self.newest {
@@ -179,8 +184,10 @@ impl Sampler {
         offset: i64,
         out: &mut Vec<Output>,
     ) {
+        self.begin_holding(series, tick);
         let slot = &mut self.slots[series.index()];
         let mut dropped = None;
+        let mut forwarded = false;
         let mut taken = slot.count == 0 && (tick.official || !slot.watched);
         if slot.watched && !tick.official {
             if effective < slot.newest {
@@ -194,6 +201,7 @@ impl Sampler {
                 };
                 out.push(log(self.source, offset, LogBody::Tick(body)));
                 taken = true;
+                forwarded = true;
             }
         }
         slot.newest = slot.newest.max(effective);
@@ -213,6 +221,10 @@ impl Sampler {
                             .map(|bar| log(self.source, offset, LogBody::Bar(bar))),
                     );
                 }
+                Placed::Restated(bar) => {
+                    taken = true;
+                    out.push(log(self.source, offset, LogBody::Bar(bar)));
+                }
                 Placed::Refused(code) => dropped = Some(code),
             }
         }
@@ -226,6 +238,9 @@ impl Sampler {
             _ => {}
         }
         self.accepted += u64::from(taken);
+        if taken {
+            self.hold(series, effective, tick, forwarded);
+        }
     }
 
     /// The feed promises that nothing older than `time` will come on this partition.
@@ -281,6 +296,8 @@ impl Sampler {
             return;
         }
         slot.newest_split = time;
+        self.settle_prints(series);
+        let slot = &self.slots[series.index()];
         let first = slot.first as usize;
         let range = first..first + usize::from(slot.count);
         for track in &mut self.tracks[range] {

@@ -5,10 +5,10 @@
 //! source says by itself: how the sources interleave does not matter.
 
 use crate::calendar::Calendar;
-use crate::clock::Clock;
+use crate::clock::{Bucket, Clock};
 use crate::output::{DropCode, Output, RejectCode};
 use crate::plan::UniversePlan;
-use crate::record::{Bar, LogBody, LogRecord, SeriesIx};
+use crate::record::{Bar, LogBody, LogRecord, SeriesIx, VoidedTick};
 use crate::section::Point;
 use crate::time::EventTime;
 use std::sync::Arc;
@@ -132,8 +132,7 @@ impl Universe {
                 if !self.belongs(tick.series, record.source, out) {
                     return;
                 }
-                let bucket = Clock::Tick.bucket(Calendar::AlwaysOpen, 0, tick.time);
-                let bucket = bucket.expect("every instant is a bucket of the clock tick");
+                let bucket = tick_bucket(tick.time);
                 let point = Point {
                     size: tick.size,
                     ..Point::flat(tick.price, false)
@@ -156,6 +155,11 @@ impl Universe {
                     }
                 }
             }
+            LogBody::Void(voided) => {
+                if self.belongs(voided.series, record.source, out) {
+                    self.void(voided, out);
+                }
+            }
             LogBody::Horizon(horizon) => {
                 moved |= self
                     .sources
@@ -164,6 +168,16 @@ impl Universe {
         }
         if moved {
             self.settle_all(out);
+        }
+    }
+
+    fn void(&mut self, voided: &VoidedTick, out: &mut Vec<Output>) {
+        let bucket = tick_bucket(voided.time);
+        for at in 0..self.readers[voided.series.index()].len() {
+            let (rule, _) = self.readers[voided.series.index()][at];
+            if self.plan.rules[rule as usize].clock == Clock::Tick {
+                self.turn(rule as usize).void_tick(voided, bucket, out);
+            }
         }
     }
 
@@ -255,4 +269,9 @@ impl Universe {
         }
         out.push(Output::Horizon { time: horizon });
     }
+}
+
+fn tick_bucket(time: EventTime) -> Bucket {
+    let bucket = Clock::Tick.bucket(Calendar::AlwaysOpen, 0, time);
+    bucket.expect("every instant is a bucket of the clock tick")
 }

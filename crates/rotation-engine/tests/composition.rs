@@ -45,6 +45,8 @@ fn plan(rules: Vec<(&str, RuleSpec)>) -> Result<Arc<UniversePlan>, PlanError> {
         correction_window: None,
         live_from: None,
         publish_history: None,
+        late_ticks: None,
+        void_prints: None,
         series: BTreeMap::from(series),
         rules: rules
             .into_iter()

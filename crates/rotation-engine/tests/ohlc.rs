@@ -41,6 +41,8 @@ fn plan(series: SeriesSpec) -> Result<Arc<UniversePlan>, PlanError> {
         correction_window: None,
         live_from: None,
         publish_history: None,
+        late_ticks: None,
+        void_prints: None,
         series: BTreeMap::from([
             ("SPY".to_owned(), series),
             ("X".to_owned(), SeriesSpec::default()),

@@ -39,6 +39,8 @@ fn plan(clock: &str, series: SeriesSpec) -> Arc<UniversePlan> {
         correction_window: Some("2h".to_owned()),
         live_from: None,
         publish_history: None,
+        late_ticks: None,
+        void_prints: None,
         series: BTreeMap::from([("A".to_owned(), series)]),
         rules: BTreeMap::from([("rule".to_owned(), rule)]),
     };
@@ -55,12 +57,14 @@ enum Say {
     Official(&'static str, f64),
     /// Time.
     Heartbeat(&'static str),
+    /// The sequence number of a print that never was.
+    Void(u64),
     /// Time, ratio.
     Split(&'static str, f64),
     /// The end of a batch.
     Flush,
 }
-use Say::{Flush, Heartbeat, Numbered, Official, Split};
+use Say::{Flush, Heartbeat, Numbered, Official, Split, Void};
 
 /// Runs a script; what came out, a word each.
 fn run(plan: &Arc<UniversePlan>, script: &[Say]) -> Vec<String> {
@@ -85,6 +89,7 @@ fn run(plan: &Arc<UniversePlan>, script: &[Say]) -> Vec<String> {
             Numbered(time, price, seq) => tick(time, price, Some(seq), false),
             Official(time, price) => tick(time, price, None, true),
             Heartbeat(time) => sampler.heartbeat(at(time), bound, offset, &mut out),
+            Void(seq) => sampler.void(series, seq, None, offset, &mut out),
             Split(time, ratio) => sampler.split(series, at(time), ratio, offset, &mut out),
             Flush => sampler.flush(offset, &mut out),
         }
@@ -105,7 +110,11 @@ fn word(output: &Output) -> String {
                 bar.close,
                 bar.ticks,
                 if bar.official { " official" } else { "" },
-                if bar.correction { " correction" } else { "" },
+                match bar.restated {
+                    Some(restated) => format!(" {}", restated.cause.name()),
+                    None if bar.correction => " correction".to_owned(),
+                    None => String::new(),
+                },
             ),
             LogBody::Tick(tick) => format!("tick {}", tick.price),
             LogBody::Horizon(horizon) => match horizon.progress {
@@ -113,6 +122,7 @@ fn word(output: &Output) -> String {
                 other => format!("horizon {other:?}"),
             },
             LogBody::Split(split) => format!("split {}", split.ratio),
+            LogBody::Void(voided) => format!("void {}", voided.price),
         },
         Output::Dropped { code, .. } => code.name().to_owned(),
         Output::Rejected { code, .. } => code.name().to_owned(),

@@ -34,6 +34,8 @@ fn spec() -> UniverseSpec {
         correction_window: Some("2h".to_owned()),
         live_from: None,
         publish_history: None,
+        late_ticks: None,
+        void_prints: None,
         series: BTreeMap::from(series),
         rules: BTreeMap::from([("streak".to_owned(), rule)]),
     }
@@ -111,6 +113,7 @@ impl Log {
             official,
             correction,
             observed: None,
+            restated: None,
         };
         self.say(source, LogBody::Bar(bar))
     }

@@ -12,7 +12,7 @@ use rotation_engine::alert::{Alert, Severity, State};
 use rotation_engine::clock::Clock;
 use rotation_engine::output::{DropCode, Output, Reading, RejectCode};
 use rotation_engine::plan::UniversePlan;
-use rotation_engine::record::{LogBody, LogRecord, Progress};
+use rotation_engine::record::{Cause, LogBody, LogRecord, Progress};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
 use rotation_wire::invariants::Violation;
@@ -48,6 +48,7 @@ docs! {
     DROPPED = "rotation_ticks_dropped_total" ["universe", "code"] "Ticks, bars and horizons left out on purpose, by reason.";
     DEAD = "rotation_dead_letters_total" ["code"] "Records put to the dead letters, by reason.";
     BARS = "rotation_bars_total" ["universe", "clock"] "Bars closed by samplers, corrections among them.";
+    CORRECTIONS = "rotation_corrections_total" ["universe", "clock", "cause"] "Bars restated after they were closed, and watched ticks voided, by cause: official, late or void.";
     SECTIONS = "rotation_sections_total" ["universe", "rule"] "Sections that a rule has read.";
     ALERTS = "rotation_alerts_total" ["universe", "rule", "state", "severity"] "Events for the alert topic.";
     READING = "rotation_rule_reading" ["universe", "rule"] "What a rule measured last, in its own unit.";
@@ -81,6 +82,7 @@ pub struct Metrics {
     dropped: IntCounterVec,
     dead: IntCounterVec,
     bars: IntCounterVec,
+    corrections: IntCounterVec,
     sections: IntCounterVec,
     alerts: IntCounterVec,
     reading: GaugeVec,
@@ -158,6 +160,7 @@ impl Metrics {
             dropped: counter(r, &DROPPED),
             dead: counter(r, &DEAD),
             bars: counter(r, &BARS),
+            corrections: counter(r, &CORRECTIONS),
             sections: counter(r, &SECTIONS),
             alerts: counter(r, &ALERTS),
             reading: gauge(r, &READING),
@@ -391,7 +394,13 @@ impl UniverseMetrics {
                     .bars
                     .with_label_values(&[self.name.as_str(), clock.as_str()])
                     .inc();
-                self.series[bar.series.index()].set(bar.close);
+                if bar.correction {
+                    let cause = bar.restated.map_or("official", |bar| bar.cause.name());
+                    self.correction(&clock, cause);
+                }
+                if bar.ticks > 0 {
+                    self.series[bar.series.index()].set(bar.close);
+                }
             }
             LogBody::Tick(tick) => self.series[tick.series.index()].set(tick.price),
             LogBody::Horizon(horizon) => {
@@ -405,7 +414,15 @@ impl UniverseMetrics {
                 }
             }
             LogBody::Split(_) => {}
+            LogBody::Void(_) => self.correction("tick", Cause::Void.name()),
         }
+    }
+
+    fn correction(&self, clock: &str, cause: &str) {
+        self.all
+            .corrections
+            .with_label_values(&[self.name.as_str(), clock, cause])
+            .inc();
     }
 
     fn reading(&self, reading: &Reading) {

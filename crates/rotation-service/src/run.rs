@@ -3,10 +3,12 @@
 //! One thread a stage, an HTTP address, and a signal that stops them: SIGTERM or SIGINT. Each stage then steps and
 //! commits what it has read, leaves its group, and the process ends.
 
-use crate::config::Config;
-use crate::http::{self, Health};
-use crate::kafka::{KafkaSettings, topics};
+use crate::config::{Config, Topics};
+use crate::http::{self, Access, Health};
+use crate::kafka::refusal::Needs;
+use crate::kafka::{KafkaSettings, preflight, topics};
 use crate::metrics::{Metrics, StageMetrics};
+use crate::secrets;
 use crate::stage::{
     self, Liveness, RebalanceKind, StageError, StageFact, StageSettings, StateMode, StopSignal,
 };
@@ -58,7 +60,12 @@ pub struct Options {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     logs::start(args.log_format)?;
     let mut config = Config::load(&args.config)?;
-    args.apply(&mut config);
+    args.apply_files(&mut config);
+    for warning in secrets::warnings(&config, &args.config) {
+        tracing::warn!("{warning}");
+    }
+    args.apply(&mut config)?;
+    let access = Access::new(&config.http, args.insecure_listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -71,8 +78,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .with_context(|| {
             format!("cannot listen on {listen} (another process? choose another with --listen)")
         })?;
+    let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
+    preflight::connect(&settings)?;
     if let Some(partitions) = args.create_topics {
-        let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
         let created = topics::create_topics(&settings, partitions, args.replication)?;
         tracing::info!(topics = created.join(", "), "created topics");
     }
@@ -80,7 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         &config,
         &args.options(),
         runtime.handle(),
-        listener,
+        (listener, access),
         &Metrics::new(),
         &stop,
     )?;
@@ -96,7 +104,7 @@ pub fn serve(
     config: &Config,
     options: &Options,
     runtime: &tokio::runtime::Handle,
-    listener: TcpListener,
+    (listener, access): (TcpListener, Access),
     metrics: &Metrics,
     stop: &StopSignal,
 ) -> anyhow::Result<()> {
@@ -107,6 +115,7 @@ pub fn serve(
     let http_stop = stop.clone();
     let http = runtime.spawn(http::serve(
         listener,
+        access,
         metrics.clone(),
         health,
         wait_for(http_stop),
@@ -150,8 +159,17 @@ impl Stages {
         let mut stages = Vec::new();
         let (partitions, letter_bytes) = match options.state_mode {
             StateMode::Durable => {
-                let found = topics::verify_topics(&kafka)?;
-                tracing::info!(protection = %found.skew_protection(), "event times are bounded");
+                let needs = needs(options.stages, &kafka.topics);
+                for needs in &needs {
+                    preflight::visible(&kafka, needs)?;
+                }
+                let found = topics::verify_topics(&kafka, &needs)?;
+                for needs in &needs {
+                    preflight::permissions(&kafka, needs)?;
+                }
+                if options.stages.samples() {
+                    tracing::info!(protection = %found.skew_protection(), "event times are bounded");
+                }
                 (found.partitions(ticks), found.dead_letter_bytes)
             }
             StateMode::Ephemeral => (
@@ -223,6 +241,31 @@ impl Stages {
         results.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(())
     }
+}
+
+/// What the stages of this process ask of the cluster.
+fn needs(stages: StageChoice, names: &Topics) -> Vec<Needs> {
+    let stage = |stage: &str, input: &String, outputs: [&String; 2]| Needs {
+        stage: stage.to_owned(),
+        input: input.clone(),
+        outputs: outputs.map(Clone::clone).to_vec(),
+    };
+    let mut needs = Vec::new();
+    if stages.samples() {
+        needs.push(stage(
+            "sampler",
+            &names.ticks,
+            [&names.bars, &names.dead_letters],
+        ));
+    }
+    if stages.decides() {
+        needs.push(stage(
+            "universe",
+            &names.bars,
+            [&names.alerts, &names.dead_letters],
+        ));
+    }
+    needs
 }
 
 /// The stage that makes ticks into bars: how it is set up, and its tasks.

@@ -10,7 +10,7 @@ pub mod universe;
 pub use letters::DeadLetters;
 
 /// Milliseconds since 1970 as an instant.
-fn from_millis(millis: i64) -> EventTime {
+pub(crate) fn from_millis(millis: i64) -> EventTime {
     EventTime::from_nanos(millis.saturating_mul(1_000_000))
 }
 

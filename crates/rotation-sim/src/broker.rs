@@ -152,6 +152,12 @@ impl Broker {
         &self.groups[name]
     }
 
+    /// The coordinator of a group loses its answer to a member; whether there was such a member.
+    pub fn forget(&mut self, group: &str, instance: &str) -> bool {
+        let group = self.groups.get_mut(group);
+        group.is_some_and(|group| group.forget(instance))
+    }
+
     /// Milliseconds since 1970 UTC at an instant.
     #[must_use]
     pub fn stamp(&self, now: u64) -> i64 {

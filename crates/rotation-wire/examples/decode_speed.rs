@@ -118,6 +118,7 @@ fn bar(start: EventTime, index: usize) -> LogRecord {
         official: false,
         correction: false,
         observed: None,
+        restated: None,
     });
     LogRecord {
         source: 3,

@@ -8,18 +8,21 @@
 //! {"type":"horizon","source":3,"offset":82,"sources":8,"progress":"at",
 //!  "time":"2026-01-15T14:30:30.5Z","digest":"0123456789abcdef"}
 //! {"type":"split","source":3,"offset":83,"series":"NVDA","time":"2024-06-10T13:30:00Z","ratio":10}
+//! {"type":"void","source":3,"offset":84,"series":"RUT","time":"2026-01-15T14:31:00.5Z","price":2701,"seq":42}
 //! ```
 //!
 //! The record's key is the universe's name. Series are named, not numbered, so that a universe whose
 //! configuration gained a series still reads what was written before. Flags (`official`,
-//! `correction`) are there when they are set. Numbers read back to the same bits; a sum of sizes
+//! `correction`) are there when they are set. A correction that is no official print says the `cause`,
+//! `late` or `void`, the print's `time`, `price` and `seq`, and the close that `was` said before; one of
+//! no ticks withdraws the bar. Numbers read back to the same bits; a sum of sizes
 //! beyond the largest double is the text `"Infinity"`, which JSON numbers cannot say.
 
 use crate::text::{push_json, push_number, push_time};
 use rotation_engine::clock::Clock;
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{
-    Bar, Horizon, LogBody, LogRecord, Progress, SeriesIx, Split, WatchedTick,
+    Bar, Horizon, LogBody, LogRecord, Progress, Restated, SeriesIx, Split, VoidedTick, WatchedTick,
 };
 
 mod decode;
@@ -33,6 +36,7 @@ pub fn encode(out: &mut Vec<u8>, plan: &UniversePlan, record: &LogRecord) {
         LogBody::Tick(_) => "tick",
         LogBody::Horizon(_) => "horizon",
         LogBody::Split(_) => "split",
+        LogBody::Void(_) => "void",
     };
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(name.as_bytes());
@@ -46,6 +50,7 @@ pub fn encode(out: &mut Vec<u8>, plan: &UniversePlan, record: &LogRecord) {
         LogBody::Tick(tick) => fields.tick(tick),
         LogBody::Horizon(horizon) => fields.horizon(horizon),
         LogBody::Split(split) => fields.split(split),
+        LogBody::Void(voided) => fields.void(voided),
     }
     out.push(b'}');
 }
@@ -83,6 +88,23 @@ impl Fields<'_> {
         if let Some(observed) = bar.observed {
             self.time("observed", observed);
         }
+        if let Some(restated) = &bar.restated {
+            self.restated(restated);
+        }
+    }
+
+    fn restated(&mut self, restated: &Restated) {
+        self.key("cause");
+        push_json(self.out, restated.cause.name());
+        self.time("time", restated.time);
+        self.number("price", restated.price);
+        if let Some(seq) = restated.seq {
+            self.key("seq");
+            push_json(self.out, &seq);
+        }
+        if let Some(was) = restated.was {
+            self.number("was", was);
+        }
     }
 
     fn tick(&mut self, tick: &WatchedTick) {
@@ -112,6 +134,14 @@ impl Fields<'_> {
         self.series(split.series);
         self.time("time", split.time);
         self.number("ratio", split.ratio);
+    }
+
+    fn void(&mut self, voided: &VoidedTick) {
+        self.series(voided.series);
+        self.time("time", voided.time);
+        self.number("price", voided.price);
+        self.key("seq");
+        push_json(self.out, &voided.seq);
     }
 
     fn key(&mut self, name: &str) {

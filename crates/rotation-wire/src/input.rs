@@ -3,9 +3,10 @@
 //! A record is one JSON object. A tick is
 //! `{"symbol":"RUT","time":"2026-01-22T20:59:59.123Z","price":2718.77,"size":100,"seq":42}`, where
 //! `value` may stand for `price`, and `size`, `seq` and `official` may be absent;
-//! `{"type":"heartbeat","time":…}` promises that nothing older will come on this partition, and
-//! `{"type":"split","symbol":…,"time":…,"ratio":10}` changes a price's basis. `time` is RFC 3339
-//! with any offset, or integer nanoseconds since 1970-01-01T00:00:00Z.
+//! `{"type":"heartbeat","time":…}` promises that nothing older will come on this partition,
+//! `{"type":"split","symbol":…,"time":…,"ratio":10}` changes a price's basis, and
+//! `{"type":"void","symbol":…,"seq":42}` takes a print back. `time` is RFC 3339 with any offset, or
+//! integer nanoseconds since 1970-01-01T00:00:00Z.
 //!
 //! Keys that are not named here are passed over, because feeds add fields; a named key given twice
 //! is an error, because nobody can say which of the two was meant. `null` reads as absent.
@@ -24,7 +25,7 @@ mod explain;
 mod fast;
 mod fields;
 
-pub use encode::{encode_heartbeat, encode_split, encode_tick};
+pub use encode::{encode_heartbeat, encode_split, encode_tick, encode_void};
 use fields::{Fields, Kind};
 
 /// The most bytes that a record may have.
@@ -54,6 +55,15 @@ pub enum Input<'a> {
         /// New shares for an old one; finite and positive.
         ratio: f64,
     },
+    /// A print of the symbol never was.
+    Void {
+        /// The symbol; not empty.
+        symbol: Cow<'a, str>,
+        /// The print's number.
+        seq: u64,
+        /// The print's time, where the feed says it.
+        time: Option<EventTime>,
+    },
 }
 
 impl Input<'_> {
@@ -73,6 +83,11 @@ impl Input<'_> {
                 symbol,
                 time: *time,
                 ratio: *ratio,
+            },
+            Input::Void { symbol, seq, time } => SourceEvent::Void {
+                symbol,
+                seq: *seq,
+                time: *time,
             },
         }
     }
@@ -139,6 +154,7 @@ pub fn decode_within(bytes: &[u8], bytes_max: usize) -> Result<Input<'_>, Decode
             time: time(&fields)?,
         }),
         Some(Kind::Split) => split(fields),
+        Some(Kind::Void) => void(fields),
     }
 }
 
@@ -183,6 +199,21 @@ fn split(fields: Fields<'_>) -> Result<Input<'_>, DecodeError> {
         symbol,
         time,
         ratio,
+    })
+}
+
+fn void(fields: Fields<'_>) -> Result<Input<'_>, DecodeError> {
+    let Some(seq) = fields.seq else {
+        return Err(DecodeError::missing(
+            "seq",
+            "the number of the print to void, a whole number",
+        ));
+    };
+    let symbol = symbol(fields.symbol)?;
+    Ok(Input::Void {
+        symbol,
+        seq,
+        time: fields.time,
     })
 }
 

@@ -24,7 +24,6 @@ pub const CONFIGURATION_SCHEMA: &str = "urn:rotation:schema:configuration:v1";
 pub fn input() -> Value {
     let schema = json!({
         "type": "object",
-        "required": ["time"],
         "properties": {
             "time": {
                 "description": "When it happened: RFC 3339 with any offset, or nanoseconds since 1970-01-01T00:00:00Z.",
@@ -34,7 +33,7 @@ pub fn input() -> Value {
                 ],
             },
         },
-        "oneOf": [input::tick(), input::heartbeat(), input::split()],
+        "oneOf": [input::tick(), input::heartbeat(), input::split(), input::void()],
     });
     let about = "A record of the ticks topic. Other keys than these are passed over.";
     headed(INPUT_SCHEMA, "Input record", about, schema)

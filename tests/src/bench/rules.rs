@@ -119,6 +119,7 @@ impl Sessions {
             official: true,
             correction: false,
             observed: None,
+            restated: None,
         };
         let mut records = Vec::with_capacity(self.prices.len());
         for at in 0..self.prices.len() {

@@ -38,6 +38,13 @@ pub enum Fault {
         /// Which name, by its instance.
         instance: usize,
     },
+    /// The coordinator of a group forgets under which id it knows a member.
+    Forgotten {
+        /// Which member, by its instance.
+        instance: usize,
+        /// Of which stage's group.
+        stage: usize,
+    },
     /// No broker answers for a while.
     BrokerLost(Duration),
     /// Brokers answer late for a while.
@@ -101,7 +108,7 @@ impl Fault {
         let time = |generator: &mut ChaCha8Rng, most| {
             Duration::from_millis(generator.random_range(20..most))
         };
-        match generator.random_range(0..16) {
+        match generator.random_range(0..18) {
             0..=5 => Fault::Kill {
                 instance,
                 calls: generator.random_range(1..400),
@@ -116,6 +123,10 @@ impl Fault {
             },
             10 | 11 => Fault::Join,
             12 => Fault::Double { instance },
+            16 | 17 => Fault::Forgotten {
+                instance,
+                stage: generator.random_range(0..2),
+            },
             13 => Fault::BrokerLost(time(generator, 4_000)),
             14 => Fault::BrokerSlow(time(generator, 5_000)),
             _ => Fault::ClockSet {

@@ -268,6 +268,13 @@ impl Play {
                     self.start(instance);
                 }
             }
+            Fault::Forgotten { instance, stage } => {
+                let group = format!("simulated.{}", STAGES[stage]);
+                let name = instance_name(instance);
+                if self.shared.broker(|broker, _| broker.forget(&group, &name)) {
+                    self.shared.strike("member forgotten");
+                }
+            }
             Fault::BrokerLost(time) => {
                 self.shared.strike("broker lost");
                 let until = self.kernel.now() + nanos(time);
@@ -337,7 +344,7 @@ impl Play {
         let kafka = KafkaSettings {
             brokers: Vec::new(),
             group: "simulated".to_owned(),
-            instance: format!("instance-{instance}"),
+            instance: instance_name(instance),
             topics: self.topics.clone(),
             properties: BTreeMap::new(),
         };
@@ -395,6 +402,10 @@ impl Play {
             .spawn(process, name, Box::new(work))
             .expect("the machine has a thread left");
     }
+}
+
+fn instance_name(instance: usize) -> String {
+    format!("instance-{instance}")
 }
 
 /// Intervals that fit a minute of simulated time.

@@ -17,6 +17,12 @@ const CORRECTION_WINDOW_MAX: i64 = 16 * 3_600 * SECOND;
 /// Share of a rule's inputs that have to be present for its events to be as severe as they say.
 const MIN_PRESENT: f64 = 0.8;
 
+/// Prints of a series that are held unless the configuration says otherwise.
+const VOID_PRINTS: u32 = 64;
+
+/// Prints of a series that may be held: some 40 bytes each, in memory and in snapshots.
+const VOID_PRINTS_MAX: u32 = 65_536;
+
 /// A universe holds at most this many series.
 const SERIES_MAX: usize = 100_000;
 
@@ -77,6 +83,13 @@ impl UniversePlan {
                 spec.correction_window.as_deref(),
                 12 * 3_600 * SECOND,
                 CORRECTION_WINDOW_MAX,
+            )?,
+            late_ticks: spec.late_ticks.unwrap_or_default(),
+            void_prints: at.count(
+                "void_prints",
+                spec.void_prints,
+                VOID_PRINTS,
+                VOID_PRINTS_MAX,
             )?,
             live_from: at.date("live_from", spec.live_from.as_deref())?,
             publish_history: spec.publish_history.unwrap_or(false),
@@ -167,6 +180,23 @@ impl Key {
             Ok(share)
         } else {
             Err(self.sub(key).error("a share from 0 to 1", share))
+        }
+    }
+
+    fn count(
+        &self,
+        key: &str,
+        written: Option<u32>,
+        default: u32,
+        max: u32,
+    ) -> Result<usize, PlanError> {
+        let count = written.unwrap_or(default);
+        if count <= max {
+            Ok(count as usize)
+        } else {
+            Err(self
+                .sub(key)
+                .error(format!("a number from 0 to {max}"), count))
         }
     }
 
@@ -464,6 +494,10 @@ fn digest(plan: &UniversePlan) -> u64 {
         "{}|{}|{}|{}",
         plan.calendar, plan.lateness, plan.closing_window, plan.correction_window
     );
+    // Said where it is so only: what a version before this one wrote, with neither, agrees with the defaults.
+    if !plan.restates() {
+        text.push_str("|settled");
+    }
     for series in plan
         .series
         .iter()

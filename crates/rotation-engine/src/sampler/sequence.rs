@@ -22,6 +22,13 @@ pub(super) struct SequenceWindow {
 }
 
 impl SequenceWindow {
+    /// Whether a number was seen, as far as is remembered.
+    pub(super) fn has(&self, seq: u64) -> bool {
+        self.seen != 0
+            && seq <= self.top
+            && (self.top - seq >= 128 || self.seen & (1 << (self.top - seq)) != 0)
+    }
+
     /// Takes note of a number; `is_newest` says that its tick is not older than any before it.
     pub(super) fn admit(&mut self, seq: u64, is_newest: bool) -> Novelty {
         if self.seen == 0 || seq > self.top {

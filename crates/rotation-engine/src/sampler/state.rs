@@ -1,10 +1,11 @@
 //! What a sampler remembers, by name, so that it can be kept apart from the plan.
 
 use super::Sampler;
+use super::prints::Prints;
 use super::sequence::SequenceWindow;
 use super::track::Bars;
 use crate::clock::Clock;
-use crate::record::Progress;
+use crate::record::{Progress, SeriesIx};
 use crate::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,13 +26,16 @@ struct SeriesState {
     newest_split: EventTime,
     sequence: SequenceWindow,
     bars: Vec<(Clock, Bars)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prints: Option<Box<Prints>>,
 }
 
 impl Sampler {
     /// What it remembers. Ticks accepted since the last [`Sampler::flush`] are not part of it.
     pub fn state(&self) -> SamplerState {
         let mut series = BTreeMap::new();
-        for (slot, plan) in self.slots.iter().zip(&self.plan.series) {
+        let held = self.slots.iter().zip(&self.prints);
+        for ((slot, prints), plan) in held.zip(&self.plan.series) {
             let first = slot.first as usize;
             let tracks = &self.tracks[first..first + usize::from(slot.count)];
             let state = SeriesState {
@@ -42,6 +46,7 @@ impl Sampler {
                     .iter()
                     .map(|track| (track.clock, track.bars.clone()))
                     .collect(),
+                prints: prints.clone(),
             };
             if slot.newest > EventTime::MIN || slot.newest_split > EventTime::MIN {
                 series.insert(plan.symbol.clone(), state);
@@ -82,6 +87,15 @@ impl Sampler {
                     self.next_end = self.next_end.min(track.next_end());
                 }
             }
+            self.restore_prints(ix, remembered.prints);
         }
+    }
+    /// Holds what was held, within the bound that the plan has now.
+    fn restore_prints(&mut self, series: SeriesIx, prints: Option<Box<Prints>>) {
+        let Some(mut prints) = prints else { return };
+        while let Some(print) = prints.trim(self.plan.void_prints) {
+            self.settle(series, &print);
+        }
+        self.prints[series.index()] = Some(prints).filter(|_| self.plan.void_prints > 0);
     }
 }

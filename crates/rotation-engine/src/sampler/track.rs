@@ -1,11 +1,13 @@
 //! The open bars of one series on one clock.
 
+use super::bar::OpenBar;
 use super::official_bucket;
+use super::prints::Print;
 use crate::calendar::Calendar;
 use crate::clock::{Bucket, Clock};
 use crate::output::DropCode;
-use crate::plan::SeriesPlan;
-use crate::record::{Bar, SeriesIx, Tick};
+use crate::plan::{SeriesPlan, UniversePlan};
+use crate::record::{Bar, Cause, Restated, SeriesIx, Tick};
 use crate::time::EventTime;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -20,6 +22,8 @@ pub(super) struct Track {
     /// Nanoseconds of publication lag, if any: values then count for the first session that closes after they are
     /// published.
     lag: Option<i64>,
+    /// Nanoseconds after a bucket's instant within which its bar may be restated.
+    correctable: i64,
     pub(super) bars: Bars,
 }
 
@@ -32,22 +36,9 @@ pub(super) struct Bars {
     closed: Option<i64>,
     /// The newest closed session, which an official print may still correct.
     last: Option<Bar>,
-}
-
-/// A bar that may still take ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct OpenBar {
-    bucket: Bucket,
-    /// Time of the tick that is `open` now, and of the one that is `close`.
-    first_time: EventTime,
-    last_time: EventTime,
-    open: f64,
-    high: f64,
-    low: f64,
-    close: f64,
-    size: f64,
-    ticks: u32,
-    official: bool,
+    /// What the newest closed bar was made of, while a late tick or a void may still restate it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made: Option<OpenBar>,
 }
 
 /// What became of a tick.
@@ -58,60 +49,10 @@ pub(super) enum Placed {
     Began(EventTime),
     /// It closed bars, or corrected one.
     Closed(Vec<Bar>),
+    /// It restated a closed bar.
+    Restated(Bar),
     /// It was left out.
     Refused(DropCode),
-}
-
-impl OpenBar {
-    fn new(bucket: Bucket, time: EventTime, tick: &Tick) -> Self {
-        let price = tick.price;
-        let (open, high, low, close) = (price, price, price, price);
-        OpenBar {
-            bucket,
-            first_time: time,
-            last_time: time,
-            open,
-            high,
-            low,
-            close,
-            size: tick.size,
-            ticks: 1,
-            official: tick.official,
-        }
-    }
-
-    /// Ticks of one instant keep their order of arrival.
-    #[inline]
-    fn add(&mut self, time: EventTime, tick: &Tick) {
-        let price = tick.price;
-        if price > self.high {
-            self.high = price;
-        }
-        if price < self.low {
-            self.low = price;
-        }
-        if time >= self.last_time {
-            self.last_time = time;
-            self.close = price;
-            self.official = tick.official;
-        } else if time < self.first_time {
-            self.first_time = time;
-            self.open = price;
-        }
-        self.size += tick.size;
-        self.ticks = self.ticks.saturating_add(1);
-    }
-
-    fn scale(&mut self, factor: f64) {
-        for price in [
-            &mut self.open,
-            &mut self.high,
-            &mut self.low,
-            &mut self.close,
-        ] {
-            *price *= factor;
-        }
-    }
 }
 
 impl Track {
@@ -119,15 +60,16 @@ impl Track {
         series: SeriesIx,
         clock: Clock,
         plan: &SeriesPlan,
-        closing_window: i64,
+        universe: &UniversePlan,
     ) -> Self {
         let lag = Some(plan.publication_lag).filter(|lag| *lag > 0);
         Track {
             series,
             clock,
             calendar: plan.calendar,
-            closing_window,
+            closing_window: universe.closing_window,
             lag,
+            correctable: universe.correctable(clock),
             bars: Bars::default(),
         }
     }
@@ -159,6 +101,149 @@ impl Track {
         self.place_elsewhere(time, tick, horizon, correction_window)
     }
 
+    /// The bucket that a tick belongs to, which is no official close.
+    fn bucket(&self, time: EventTime) -> Option<Bucket> {
+        if self.lag.is_none() || self.clock != Clock::Session {
+            return self.clock.bucket(self.calendar, self.closing_window, time);
+        }
+        let session = self
+            .calendar
+            .session_at_or_after(time.saturating_sub(self.closing_window))?;
+        Some(crate::clock::session_bucket(session, self.closing_window))
+    }
+
+    /// Whether the bar of a bucket is closed, and may still be restated.
+    fn is_correctable(&self, bucket: &Bucket, horizon: EventTime) -> bool {
+        let until = bucket.as_of.saturating_add(self.correctable);
+        let within = match self.clock {
+            Clock::Session => horizon <= until,
+            Clock::Interval(_) | Clock::Tick => horizon < until,
+        };
+        within && bucket.end <= horizon && self.bars.closed.is_none_or(|key| key <= bucket.key())
+    }
+
+    /// The closed bar of a bucket, where it may still be restated: an official close stands.
+    fn correctable_bar(&self, bucket: &Bucket, horizon: EventTime) -> Option<&OpenBar> {
+        let made = self.bars.made.as_ref()?;
+        let is_settled = self.clock == Clock::Session && made.official;
+        (made.bucket.key() == bucket.key() && !is_settled && self.is_correctable(bucket, horizon))
+            .then_some(made)
+    }
+
+    /// Puts a tick that is older than the horizon into its bar, if that may still change.
+    pub(super) fn place_late(
+        &mut self,
+        time: EventTime,
+        tick: &Tick,
+        horizon: EventTime,
+    ) -> Placed {
+        let late = Placed::Refused(DropCode::Late);
+        let Some(bucket) = self.bucket(time) else {
+            return late;
+        };
+        let key = bucket.key();
+        if self.bars.closed.is_none_or(|closed| closed < key) {
+            if bucket.end > horizon {
+                return self.take(bucket, time, tick);
+            }
+            if !self.is_correctable(&bucket, horizon) {
+                return late;
+            }
+            return self.restate(OpenBar::new(bucket, time, tick), Cause::Late, tick);
+        }
+        match self.correctable_bar(&bucket, horizon) {
+            Some(made) => self.restate(made.with(time, tick), Cause::Late, tick),
+            None => late,
+        }
+    }
+
+    /// The newest closed bar, or one that nobody saw, is now so.
+    fn restate(&mut self, made: OpenBar, cause: Cause, tick: &Tick) -> Placed {
+        let key = Some(made.bucket.key());
+        let before = self.bars.made.take().filter(|_| self.bars.closed == key);
+        let before = before.filter(|before| before.ticks > 0);
+        self.bars.closed = key;
+        let bar = Bar {
+            correction: true,
+            restated: Some(Restated {
+                cause,
+                time: tick.time,
+                price: tick.price,
+                seq: tick.seq,
+                was: before.as_ref().map(|before| before.close),
+                close: (made.ticks > 0).then_some(made.close),
+            }),
+            ..self.bar(&made)
+        };
+        let is_same = before.is_some_and(|before| before.says(&made));
+        self.bars.last = (self.clock == Clock::Session && made.ticks > 0).then_some(bar);
+        self.bars.made = Some(made);
+        if is_same {
+            Placed::Open
+        } else {
+            Placed::Restated(bar)
+        }
+    }
+
+    /// Takes a print out of its bar, if that may still change.
+    pub(super) fn void(
+        &mut self,
+        print: &Print,
+        others: impl Iterator<Item = (EventTime, Tick)>,
+        horizon: EventTime,
+    ) -> Placed {
+        let settled = Placed::Refused(DropCode::Late);
+        let Some(bucket) = self.bucket(print.time) else {
+            return settled;
+        };
+        let key = bucket.key();
+        let others: Vec<(EventTime, Tick)> = others
+            .filter(|(time, _)| self.bucket(*time).is_some_and(|other| other.key() == key))
+            .collect();
+        let place = |bar: &OpenBar| bar.bucket.key();
+        if let Ok(at) = self.bars.open.binary_search_by_key(&key, place) {
+            let made = self.bars.open[at].remade(others.into_iter());
+            if made.ticks == 0 {
+                self.bars.open.remove(at);
+            } else {
+                self.bars.open[at] = made;
+            }
+            return Placed::Open;
+        }
+        match self.correctable_bar(&bucket, horizon) {
+            Some(made) => {
+                let made = made.remade(others.into_iter());
+                self.restate(made, Cause::Void, &print.tick())
+            }
+            None => settled,
+        }
+    }
+
+    /// A print is held no longer.
+    pub(super) fn settle(&mut self, print: &Print) {
+        let time = print.time;
+        let lagged = match self.lag {
+            Some(_) => self.bucket(time).map(|bucket| bucket.key()),
+            None => None,
+        };
+        let bars = self.bars.open.iter_mut().chain(&mut self.bars.made);
+        let is_its = |bar: &OpenBar| {
+            bar.bucket.contains(time) || lagged.is_some_and(|key| key == bar.bucket.key())
+        };
+        for bar in bars {
+            if is_its(bar) {
+                bar.settle(time, &print.tick());
+            }
+        }
+    }
+
+    /// No print is held any longer.
+    pub(super) fn settle_all(&mut self) {
+        for bar in self.bars.open.iter_mut().chain(&mut self.bars.made) {
+            bar.settle_all();
+        }
+    }
+
     fn place_elsewhere(
         &mut self,
         time: EventTime,
@@ -167,15 +252,10 @@ impl Track {
         window: i64,
     ) -> Placed {
         let is_official = tick.official && self.clock == Clock::Session;
-        let bucket = if self.lag.is_some() && self.clock == Clock::Session {
-            let session = self
-                .calendar
-                .session_at_or_after(time.saturating_sub(self.closing_window));
-            session.map(|session| crate::clock::session_bucket(session, self.closing_window))
-        } else if is_official {
+        let bucket = if is_official && self.lag.is_none() {
             official_bucket(self, time)
         } else {
-            self.clock.bucket(self.calendar, self.closing_window, time)
+            self.bucket(time)
         };
         let Some(bucket) = bucket else {
             return Placed::Refused(DropCode::OutOfSession);
@@ -199,6 +279,11 @@ impl Track {
         if bucket.end <= horizon {
             return Placed::Refused(DropCode::Late);
         }
+        self.take(bucket, time, tick)
+    }
+
+    /// Puts a tick into the open bar of its bucket.
+    fn take(&mut self, bucket: Bucket, time: EventTime, tick: &Tick) -> Placed {
         match self
             .bars
             .open
@@ -255,6 +340,7 @@ impl Track {
                     bar.official = true;
                     bar.correction = correction;
                     self.bars.last = Some(*bar);
+                    self.bars.made = None;
                 }
                 Placed::Closed(closed)
             }
@@ -277,6 +363,7 @@ impl Track {
             official: true,
             correction: true,
             observed: None,
+            restated: None,
         };
         let bar = last.map_or(flat, |last| Bar {
             close: price,
@@ -284,9 +371,11 @@ impl Track {
             low: last.low.min(price),
             official: true,
             correction: true,
+            restated: None,
             ..last
         });
         self.bars.last = Some(bar);
+        self.bars.made = None;
         bar
     }
 
@@ -300,23 +389,30 @@ impl Track {
 
     fn close_front(&mut self) -> Option<Bar> {
         let open = self.bars.open.pop_front()?;
-        let bar = Bar {
-            series: self.series,
-            clock: self.clock,
-            bucket: open.bucket,
-            open: open.open,
-            high: open.high,
-            low: open.low,
-            close: open.close,
-            size: open.size,
-            ticks: open.ticks,
-            official: open.official,
-            correction: false,
-            observed: self.lag.map(|lag| open.last_time.saturating_sub(lag)),
-        };
+        let bar = self.bar(&open);
         self.bars.closed = Some(open.bucket.key());
         self.bars.last = (self.clock == Clock::Session).then_some(bar);
+        self.bars.made = (self.correctable > 0).then_some(open);
         Some(bar)
+    }
+
+    /// A bar as it is told.
+    fn bar(&self, made: &OpenBar) -> Bar {
+        Bar {
+            series: self.series,
+            clock: self.clock,
+            bucket: made.bucket,
+            open: made.open,
+            high: made.high,
+            low: made.low,
+            close: made.close,
+            size: made.size,
+            ticks: made.ticks,
+            official: made.official,
+            correction: false,
+            observed: self.lag.map(|lag| made.last_time.saturating_sub(lag)),
+            restated: None,
+        }
     }
 
     /// Prices before `time` change basis.

@@ -6,12 +6,14 @@
 //! the bars that it closes.
 //!
 //! Corrections do not touch a bucket before it is cut. They gather beside it and are applied in one go when every leg
-//! is official or can no longer be corrected, so that the moment of their arrival does not matter either.
+//! is official or can no longer be corrected, so that the moment of their arrival does not matter either. On an interval
+//! a bar can be corrected until its leg's next one, at the latest until the next would be due; so no section waits for
+//! what may come to the one before.
 
 use crate::calendar::Calendar;
-use crate::clock::{Bucket, Clock, date_key, session_bucket};
+use crate::clock::{Bucket, Clock, session_bucket};
 use crate::output::DropCode;
-use crate::record::Bar;
+use crate::record::{Bar, Restated};
 use crate::section::Point;
 use crate::time::EventTime;
 use jiff::civil::Date;
@@ -25,7 +27,8 @@ pub(super) struct CutPlan {
     /// The calendar of each leg.
     pub(super) calendars: Vec<Calendar>,
     pub(super) closing_window: i64,
-    pub(super) correction_window: i64,
+    /// How long after a bucket's instant its bars may be corrected.
+    pub(super) correctable: i64,
 }
 
 /// The buckets of one rule that are not done yet.
@@ -47,8 +50,14 @@ pub(super) struct Pending {
     pub(super) bucket: Bucket,
     /// The first value of each leg.
     pub(super) values: Vec<Option<Point>>,
-    /// The official value of each leg, where it came after.
+    /// The corrected value of each leg, where one came.
     fixes: Vec<Option<Point>>,
+    /// Legs whose bar was withdrawn: nothing is left of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<u32>,
+    /// What restated a leg's bar last, where it was no official print.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) restated: Vec<(u32, Restated)>,
     /// So many legs from the first need not be asked again: they are settled, or, once the bucket is cut, final.
     /// Bars of a close come leg by leg; asking all legs at each would take a wide universe the square of its width.
     #[serde(default)]
@@ -77,6 +86,17 @@ impl CutPlan {
         Some(session_bucket(session, self.closing_window))
     }
 
+    /// Whether a leg's bar can be corrected no more, by its official close or by the horizon.
+    fn is_over(&self, leg: usize, last: &Pending, horizon: EventTime) -> bool {
+        let Some(date) = last.bucket.date else {
+            return horizon >= last.bucket.as_of.saturating_add(self.correctable);
+        };
+        last.is_official(leg)
+            || self
+                .session(leg, date)
+                .is_none_or(|bucket| horizon > bucket.as_of.saturating_add(self.correctable))
+    }
+
     /// Whether a leg's calendar has the bucket.
     pub(super) fn expects(&self, leg: usize, bucket: &Bucket) -> bool {
         bucket
@@ -91,6 +111,8 @@ impl Pending {
             bucket,
             values: vec![None; legs],
             fixes: vec![None; legs],
+            gone: Vec::new(),
+            restated: Vec::new(),
             passed: 0,
         }
     }
@@ -103,13 +125,39 @@ impl Pending {
     }
 
     fn is_official(&self, leg: usize) -> bool {
-        self.values[leg].is_some_and(|point| point.official) || self.fixes[leg].is_some()
+        [self.values[leg], self.fixes[leg]]
+            .iter()
+            .flatten()
+            .any(|point| point.official)
     }
 
-    /// The values with the corrections applied.
+    /// Takes a leg's correction. The newest says all.
+    fn fix(&mut self, leg: usize, bar: &Bar, point: Point) {
+        let number = u32::try_from(leg).expect("a rule has fewer than 2^32 legs");
+        let is_gone = bar.ticks == 0;
+        self.fixes[leg] = (!is_gone).then_some(point);
+        self.gone.retain(|gone| *gone != number);
+        self.gone.extend(is_gone.then_some(number));
+        self.restated.retain(|(leg, _)| *leg != number);
+        self.restated
+            .extend(bar.restated.map(|restated| (number, restated)));
+    }
+
+    fn has_fixes(&self) -> bool {
+        !self.gone.is_empty() || self.fixes.iter().any(Option::is_some)
+    }
+
+    /// The values with the corrections applied; what was is the first decision's.
     fn corrected(mut self) -> Self {
+        self.restated.sort_unstable_by_key(|(leg, _)| *leg);
+        for (leg, restated) in &mut self.restated {
+            restated.was = self.values[*leg as usize].map(|point| point.close);
+        }
         for (value, fix) in self.values.iter_mut().zip(&self.fixes) {
             *value = fix.or(*value);
+        }
+        for leg in &self.gone {
+            self.values[*leg as usize] = None;
         }
         self
     }
@@ -150,7 +198,7 @@ impl Cut {
         if self.cut.is_some_and(|cut| key <= cut) {
             return match &mut self.provisional {
                 Some(last) if bar.correction && last.bucket.key() == key => {
-                    last.fixes[leg] = Some(point);
+                    last.fix(leg, bar, point);
                     Ok(())
                 }
                 _ if bar.correction => Err(DropCode::StaleCorrection),
@@ -167,12 +215,11 @@ impl Cut {
             .entry(key)
             .or_insert_with(|| Pending::new(bar.bucket, legs));
         pending.widen(&bar.bucket);
-        let values = if bar.correction {
-            &mut pending.fixes
+        if bar.correction {
+            pending.fix(leg, bar, point);
         } else {
-            &mut pending.values
-        };
-        values[leg] = Some(point);
+            pending.values[leg] = Some(point);
+        }
         Ok(())
     }
 
@@ -183,7 +230,7 @@ impl Cut {
                 self.provisional = Some(last);
                 return None;
             }
-            if last.fixes.iter().any(Option::is_some) {
+            if last.has_fixes() {
                 return Some(Ready::Final(last.corrected()));
             }
         }
@@ -208,7 +255,8 @@ impl Cut {
             pending.values[leg].is_some_and(|point| point.official)
                 || !plan.expects(leg, &pending.bucket)
         });
-        if plan.clock == Clock::Session && !all_official {
+        let is_settled = plan.clock == Clock::Session && all_official;
+        if plan.correctable > 0 && !is_settled {
             self.provisional = Some(Pending {
                 passed: 0,
                 ..pending.clone()
@@ -219,18 +267,12 @@ impl Cut {
 
     /// Whether no leg of a bucket can be corrected any more.
     fn is_final(&self, plan: &CutPlan, last: &mut Pending, horizon: EventTime) -> bool {
-        let key = last.bucket.date.map_or(i64::MIN, date_key);
+        let key = last.bucket.key();
         let legs = self.reached.len();
         last.passed += (last.passed..legs)
             .take_while(|&leg| {
-                last.is_official(leg)
-                    || self.reached[leg].is_some_and(|reached| reached > key)
-                    || match last.bucket.date.and_then(|date| plan.session(leg, date)) {
-                        None => true,
-                        Some(bucket) => {
-                            horizon > bucket.as_of.saturating_add(plan.correction_window)
-                        }
-                    }
+                self.reached[leg].is_some_and(|reached| reached > key)
+                    || plan.is_over(leg, last, horizon)
             })
             .count();
         last.passed == legs

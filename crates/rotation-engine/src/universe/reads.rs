@@ -50,7 +50,8 @@ pub(super) struct Inbox {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Letter {
     key: i64,
-    first: Said,
+    /// None where the rule read no section of the bucket before its corrections.
+    first: Option<Said>,
     last: Option<Said>,
 }
 
@@ -64,8 +65,8 @@ struct Held {
 }
 
 impl Letter {
-    fn newest(&self) -> Said {
-        self.last.unwrap_or(self.first)
+    fn newest(&self) -> Option<Said> {
+        self.last.or(self.first)
     }
 }
 
@@ -104,13 +105,18 @@ impl Inbox {
         let letters = &mut self.letters[slot];
         match letters.back_mut().filter(|letter| letter.key == key) {
             Some(letter) if is_final => letter.last = Some(said),
-            Some(letter) => letter.first = said,
+            Some(letter) => letter.first = Some(said),
             None => letters.push_back(Letter {
                 key,
-                first: said,
-                last: None,
+                first: (!is_final).then_some(said),
+                last: is_final.then_some(said),
             }),
         }
+    }
+
+    /// Whether it went on to a bucket.
+    pub(super) fn is_at(&self, key: i64) -> bool {
+        self.seen == Some(key)
     }
 
     /// Goes on to a bucket: what was said of those before it is known now.
@@ -123,7 +129,9 @@ impl Inbox {
             while let Some(letter) = letters.front().copied().filter(|letter| letter.key < key) {
                 letters.pop_front();
                 let is_new = self.seen.is_none_or(|seen| letter.key > seen);
-                let said = letter.newest();
+                let Some(said) = letter.newest() else {
+                    continue;
+                };
                 let before: Option<Began> = known.and_then(|known| known.began);
                 *known = Some(Said {
                     began: said.began.filter(|_| is_new).or(before),
@@ -149,10 +157,13 @@ impl Inbox {
                 let Some(letter) = letter.filter(|letter| letter.key == key) else {
                     return *known;
                 };
-                let said = if is_final {
+                let heard = if is_final {
                     letter.newest()
                 } else {
                     letter.first
+                };
+                let Some(said) = heard else {
+                    return *known;
                 };
                 let before = known.and_then(|known| known.began);
                 Some(Said {

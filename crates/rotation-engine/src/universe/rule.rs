@@ -4,7 +4,7 @@ use super::cut::{Cut, CutPlan};
 use super::derived::{Basket, Input};
 use super::reads::Inbox;
 use crate::alert::State;
-use crate::detector::DetectorState;
+use crate::detector::{DetectorState, Measure};
 use crate::plan::{RulePlan, SeriesSource, UniversePlan};
 use crate::policy::{Episode, Policy};
 use crate::record::SeriesIx;
@@ -12,6 +12,7 @@ use crate::section::{Point, Said};
 use crate::time::EventTime;
 use serde::{Deserialize, Serialize};
 
+mod restate;
 mod turn;
 
 pub(super) use turn::Turn;
@@ -39,6 +40,9 @@ pub(super) struct RuleState {
     splits: Vec<(EventTime, u32, f64)>,
     /// How things stood before the newest section, while it may still be corrected.
     before: Option<Box<Before>>,
+    /// The tick that opened the episode that stands, while nothing was told of it since; on the clock `tick`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    opened_by: Option<OpenedBy>,
     /// What other rules told it, where it reads some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) inbox: Option<Box<Inbox>>,
@@ -60,6 +64,14 @@ struct Before {
     core: Core,
     /// The event published at the section, if any.
     told: Option<(State, Episode)>,
+}
+
+/// A tick that opened an episode.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct OpenedBy {
+    time: EventTime,
+    price: f64,
+    measure: Option<Measure>,
 }
 
 impl RuleWork {
@@ -98,7 +110,7 @@ impl RuleWork {
             clock: rule.clock,
             calendars,
             closing_window: plan.closing_window,
-            correction_window: plan.correction_window,
+            correctable: plan.correctable(rule.clock),
         };
         RuleWork {
             index,
@@ -126,6 +138,7 @@ impl RuleWork {
             core,
             splits: Vec::new(),
             before: None,
+            opened_by: None,
             inbox: (!rule.reads.is_empty()).then(|| Box::new(Inbox::new(rule.reads.len()))),
         }
     }

@@ -98,6 +98,7 @@ impl Run {
                 tick.time
             }
             SourceEvent::Heartbeat { time } | SourceEvent::Split { time, .. } => *time,
+            SourceEvent::Void { .. } => self.newest,
         };
         self.each(sink, |_, pipeline, out| pipeline.push(0, event, out));
         self.newest = self.newest.max(time);

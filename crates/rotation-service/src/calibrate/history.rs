@@ -104,7 +104,7 @@ impl History {
                     series[*at].last /= ratio;
                 }
             }
-            SourceEvent::Heartbeat { .. } => {}
+            SourceEvent::Void { .. } | SourceEvent::Heartbeat { .. } => {}
         })?;
         for one in &mut series {
             one.finish(plans[one.symbol.as_str()]);

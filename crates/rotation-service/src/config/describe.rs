@@ -3,7 +3,9 @@
 use super::Config;
 use rotation_engine::alert::State;
 use rotation_engine::clock::format_span;
-use rotation_engine::plan::{Adjustment, RulePlan, SeriesPlan, SeriesSource, UniversePlan};
+use rotation_engine::plan::{
+    Adjustment, LateTicks, RulePlan, SeriesPlan, SeriesSource, UniversePlan,
+};
 use std::fmt::Write;
 
 /// Everything that the configuration says once its defaults are filled in; secrets are not shown.
@@ -25,7 +27,11 @@ pub fn describe(config: &Config) -> String {
     for property in kafka.properties.to_string().lines() {
         line(format!("  {property}"));
     }
-    line(format!("http        {}", config.http.listen));
+    let token = &config.http.token_file;
+    let token = token.as_ref().map_or("no token".to_owned(), |path| {
+        format!("token from {}", path.display())
+    });
+    line(format!("http        {}, {token}", config.http.listen));
     for universe in &config.universes {
         line(String::new());
         describe_universe(universe, &mut line);
@@ -46,6 +52,12 @@ fn describe_universe(universe: &UniversePlan, line: &mut impl FnMut(String)) {
     for (key, span) in spans {
         line(format!("  {key:<18}{}", format_span(span)));
     }
+    let late_ticks = match universe.late_ticks {
+        LateTicks::Correct => "correct",
+        LateTicks::Drop => "drop",
+    };
+    line(format!("  {:<18}{late_ticks}", "late_ticks"));
+    line(format!("  {:<18}{}", "void_prints", universe.void_prints));
     let live_from = universe
         .live_from
         .map_or("the first record on".to_owned(), |date| date.to_string());

@@ -263,6 +263,7 @@ fn leave_out(spec: &mut UniverseSpec, key: &str) -> bool {
         "stall_after" => &mut spec.stall_after,
         "closing_window" => &mut spec.closing_window,
         "correction_window" => &mut spec.correction_window,
+        "void_prints" => return spec.void_prints.take().is_some(),
         "live_from" => &mut spec.live_from,
         _ => return false,
     };

@@ -19,11 +19,16 @@ pub(super) struct NdjsonRows {
     symbols: HashMap<Box<str>, Named>,
     /// Moments of records without a symbol.
     window: Window,
+    /// The latest time so far.
+    newest: EventTime,
 }
 
 #[derive(Deserialize)]
 struct Head<'a> {
-    time: EventTime,
+    /// Only a void may lack it.
+    time: Option<EventTime>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     symbol: Option<Cow<'a, str>>,
 }
@@ -35,12 +40,20 @@ impl NdjsonRows {
             options: options.clone(),
             symbols: HashMap::new(),
             window,
+            newest: EventTime::MIN,
         }
     }
 
     pub(super) fn read(&mut self, row: Row<'_>, out: &mut Sink) -> Result<Flow, FilesError> {
         let head: Head<'_> = serde_json::from_slice(row.line)
             .map_err(|error| row.error(Fault::Json(said(&error))))?;
+        let time = match head.time {
+            Some(time) => time,
+            // A print is voided after it came, so after the line before.
+            None if head.kind.as_deref() == Some("void") => self.newest,
+            None => return Err(row.error(Fault::Json("missing field `time`".into()))),
+        };
+        self.newest = self.newest.max(time);
         let (symbol, window) = match head.symbol {
             None => (None, &self.window),
             Some(symbol) => {
@@ -48,11 +61,11 @@ impl NdjsonRows {
                 (Some(Arc::clone(&named.symbol)), &named.window)
             }
         };
-        if window.contains(head.time) {
+        if window.contains(time) {
             let content = Content::Raw(row.line.into());
             out.records.push_back(FileRecord {
                 symbol,
-                time: head.time,
+                time,
                 content,
             });
         }

@@ -222,7 +222,7 @@ fn every_record_of_real_files_decodes() {
                 assert!(time > horizon, "{time} after {horizon}");
                 (horizon, heartbeats) = (time, heartbeats + 1);
             }
-            Input::Split { .. } => panic!("{line}"),
+            Input::Split { .. } | Input::Void { .. } => panic!("{line}"),
         }
     }
     assert_eq!(report.heartbeats, heartbeats);

@@ -234,6 +234,7 @@ fn describe(key: Option<&str>, payload: Option<&[u8]>) -> String {
         (_, Some(Input::Tick { symbol, tick })) => format!("{symbol} at {}", tick.time),
         (_, Some(Input::Heartbeat { time })) => format!("heartbeat of {time}"),
         (_, Some(Input::Split { symbol, time, .. })) => format!("split of {symbol} at {time}"),
+        (_, Some(Input::Void { symbol, seq, .. })) => format!("void of {symbol} number {seq}"),
         (Some(key), None) => format!("a record of {key}"),
         (None, None) => "a record without a symbol".to_owned(),
     }

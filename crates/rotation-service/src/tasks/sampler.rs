@@ -101,7 +101,9 @@ impl SamplerTask {
         let offset = self.offset;
         let mut rejected = None;
         let named = match event {
-            SourceEvent::Tick { symbol, .. } | SourceEvent::Split { symbol, .. } => {
+            SourceEvent::Tick { symbol, .. }
+            | SourceEvent::Split { symbol, .. }
+            | SourceEvent::Void { symbol, .. } => {
                 let place = match keyed {
                     Some((key, place)) if key == symbol.as_bytes() => Some(place),
                     _ => self.symbols.get(symbol.as_bytes()).copied(),
@@ -127,6 +129,11 @@ impl SamplerTask {
                     universe
                         .sampler
                         .split(series, time, ratio, offset, &mut self.out);
+                }
+                SourceEvent::Void { seq, time, .. } => {
+                    universe
+                        .sampler
+                        .void(series, seq, time, offset, &mut self.out);
                 }
                 SourceEvent::Heartbeat { .. } => {}
             }
@@ -179,7 +186,10 @@ impl UniverseSampler {
                 self.bytes.clear();
                 bars::encode(&mut self.bytes, plan, record);
                 outbox.send(BARS, plan.name.as_bytes(), &self.bytes);
-                if matches!(record.body, LogBody::Bar(_) | LogBody::Tick(_)) {
+                if matches!(
+                    record.body,
+                    LogBody::Bar(_) | LogBody::Tick(_) | LogBody::Void(_)
+                ) {
                     outbox.urgent();
                 }
             }

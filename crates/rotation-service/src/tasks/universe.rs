@@ -31,6 +31,24 @@ pub struct Cited {
     pub bars: String,
 }
 
+impl Cited {
+    /// What an event cites that a record of the bars log leads to.
+    pub(crate) fn positions(&self, partition: i32, offset: i64, log: &LogRecord) -> Vec<Position> {
+        vec![
+            Position {
+                topic: self.bars.clone(),
+                partition,
+                offset,
+            },
+            Position {
+                topic: self.ticks.clone(),
+                partition: i32::try_from(log.source).unwrap_or(i32::MAX),
+                offset: log.offset,
+            },
+        ]
+    }
+}
+
 /// Runs the universes of one partition.
 pub struct UniverseTask {
     plans: Vec<Arc<UniversePlan>>,
@@ -113,18 +131,7 @@ impl UniverseTask {
             match output {
                 Output::Alert(alert) => {
                     let key = alert.key();
-                    let positions = vec![
-                        Position {
-                            topic: self.cited.bars.clone(),
-                            partition: record.partition,
-                            offset: record.offset,
-                        },
-                        Position {
-                            topic: self.cited.ticks.clone(),
-                            partition: i32::try_from(log.source).unwrap_or(i32::MAX),
-                            offset: log.offset,
-                        },
-                    ];
+                    let positions = self.cited.positions(record.partition, record.offset, log);
                     let event = AlertEvent {
                         alert: *alert,
                         detected_at: Some(now()),

@@ -161,6 +161,15 @@ impl Group {
         (id, self.rebalance())
     }
 
+    /// The coordinator loses its answer to a member: it knows that one by an id which the member never hears of.
+    pub fn forget(&mut self, instance: &str) -> bool {
+        let known = self.members.values().any(|it| it.instance == instance);
+        if known {
+            self.join(instance);
+        }
+        known
+    }
+
     pub(super) fn leave(&mut self, member: MemberId) -> Vec<MemberId> {
         match self.members.remove(&member) {
             Some(_) => self.rebalance(),

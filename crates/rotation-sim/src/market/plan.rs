@@ -4,7 +4,7 @@ use super::Market;
 use rotation_engine::clock::{Clock, format_span};
 use rotation_engine::detector::{Distance, Kind, level_approach, record_high, relative_streak};
 use rotation_engine::plan::{
-    PlanError, RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec,
+    LateTicks, PlanError, RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec,
 };
 use rotation_wire::digest::rule_version;
 use std::collections::BTreeMap;
@@ -82,6 +82,8 @@ impl Market {
             correction_window: None,
             live_from: None,
             publish_history: None,
+            late_ticks: Some(LateTicks::Drop),
+            void_prints: None,
             series,
             rules,
         };

@@ -5,7 +5,8 @@ use jiff::civil::Date;
 use rotation_engine::clock::{Bucket, Clock};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{
-    Bar, Horizon, LogBody, LogRecord, Progress, SeriesIx, Split, WatchedTick,
+    Bar, Cause, Horizon, LogBody, LogRecord, Progress, Restated, SeriesIx, Split, VoidedTick,
+    WatchedTick,
 };
 use rotation_engine::time::EventTime;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -80,8 +81,9 @@ pub fn decode(plan: &UniversePlan, bytes: &[u8]) -> Result<Decoded, BarsError> {
         "tick" => flat.tick(plan)?,
         "horizon" => Some(flat.horizon()?),
         "split" => flat.split(plan)?,
+        "void" => flat.void(plan)?,
         other => {
-            let expected = "\"bar\", \"tick\", \"horizon\" or \"split\"";
+            let expected = "\"bar\", \"tick\", \"horizon\", \"split\" or \"void\"";
             return Err(BarsError::value("type", expected, other));
         }
     };
@@ -129,6 +131,10 @@ struct Flat<'a> {
     time: Option<EventTime>,
     price: Option<Real>,
     ratio: Option<Real>,
+    seq: Option<u64>,
+    was: Option<Real>,
+    #[serde(borrow, default)]
+    cause: Cow<'a, str>,
     sources: Option<u32>,
     #[serde(borrow, default)]
     progress: Cow<'a, str>,
@@ -160,6 +166,7 @@ impl Flat<'_> {
                 official: self.official,
                 correction: self.correction,
                 observed: self.observed,
+                restated: self.restated()?,
             }))
         };
         self.series_on(plan, Some(clock)).map(bar).transpose()
@@ -216,6 +223,42 @@ impl Flat<'_> {
         }))
     }
 
+    /// What restated a bar, where it says so.
+    fn restated(&self) -> Result<Option<Restated>, BarsError> {
+        let cause = match self.cause.as_ref() {
+            "" => return Ok(None),
+            "late" => Cause::Late,
+            "void" => Cause::Void,
+            other => return Err(BarsError::value("cause", "\"late\" or \"void\"", other)),
+        };
+        let need = Need("bar");
+        let close = self.close.filter(|_| self.ticks != Some(0));
+        Ok(Some(Restated {
+            cause,
+            time: need.given("time", self.time)?,
+            price: need.given("price", self.price)?.0,
+            seq: self.seq,
+            was: self.was.map(|was| was.0),
+            close: close.map(|close| close.0),
+        }))
+    }
+
+    fn void(&self, plan: &UniversePlan) -> Result<Option<LogBody>, BarsError> {
+        let need = Need("void");
+        let time = need.given("time", self.time)?;
+        let price = need.given("price", self.price)?.0;
+        let seq = need.given("seq", self.seq)?;
+        let series = self.series_on(plan, Some(Clock::Tick));
+        Ok(series.map(|series| {
+            LogBody::Void(VoidedTick {
+                series,
+                time,
+                price,
+                seq,
+            })
+        }))
+    }
+
     fn clock(&self) -> Result<Clock, BarsError> {
         let expected = "\"tick\", \"session\" or an interval such as \"1m\"";
         let error = |_| BarsError::value("clock", expected, &self.clock);
@@ -232,7 +275,7 @@ impl Flat<'_> {
     fn clock_of_unread(&self) -> Option<Clock> {
         match self.kind.as_ref() {
             "bar" => self.clock().ok(),
-            "tick" => Some(Clock::Tick),
+            "tick" | "void" => Some(Clock::Tick),
             _ => None,
         }
     }

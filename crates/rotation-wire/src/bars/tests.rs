@@ -1,4 +1,5 @@
 use super::*;
+use rotation_engine::record::{Cause, Restated, VoidedTick};
 use proptest::prelude::*;
 use rotation_engine::clock::{Bucket, SECOND};
 use rotation_engine::detector::Kind;
@@ -35,6 +36,8 @@ fn plan() -> UniversePlan {
         correction_window: None,
         live_from: None,
         publish_history: None,
+        late_ticks: None,
+        void_prints: None,
         series: BTreeMap::from(series),
         rules: rules
             .map(|(name, clock, kind)| (name.to_owned(), rule(clock, kind)))
@@ -72,6 +75,7 @@ fn session_bar() -> Bar {
         official: true,
         correction: false,
         observed: None,
+        restated: None,
     }
 }
 
@@ -97,7 +101,35 @@ fn records_read_as_a_person_would_write_them() {
             digest: 0xabc,
         })
     };
+    let restated = Restated {
+        cause: Cause::Late,
+        time: time("2026-01-15T20:59:58Z"),
+        price: 2699.5,
+        seq: Some(7),
+        was: Some(2700.75),
+        close: Some(2699.5),
+    };
+    let voided = VoidedTick {
+        series: SeriesIx(1),
+        time: at,
+        price: 2701.25,
+        seq: 42,
+    };
     let cases = [
+        (
+            LogBody::Bar(Bar {
+                close: 2699.5,
+                official: false,
+                correction: true,
+                restated: Some(restated),
+                ..session_bar()
+            }),
+            r#"{"type":"bar","source":3,"offset":81,"series":"B","clock":"session","start":"2026-01-15T14:30:00Z","end":"2026-01-15T21:00:00.000000001Z","as_of":"2026-01-15T21:00:00Z","date":"2026-01-15","open":2700.5,"high":2701,"low":2700.25,"close":2699.5,"size":1200,"ticks":38,"correction":true,"cause":"late","time":"2026-01-15T20:59:58Z","price":2699.5,"seq":7,"was":2700.75}"#,
+        ),
+        (
+            LogBody::Void(voided),
+            r#"{"type":"void","source":3,"offset":81,"series":"B","time":"2026-01-15T21:00:00.5Z","price":2701.25,"seq":42}"#,
+        ),
         (
             LogBody::Bar(session_bar()),
             r#"{"type":"bar","source":3,"offset":81,"series":"B","clock":"session","start":"2026-01-15T14:30:00Z","end":"2026-01-15T21:00:00.000000001Z","as_of":"2026-01-15T21:00:00Z","date":"2026-01-15","open":2700.5,"high":2701,"low":2700.25,"close":2700.75,"size":1200,"ticks":38,"official":true}"#,
@@ -269,11 +301,20 @@ fn bars() -> impl Strategy<Value = LogBody> {
         },
     );
     let prices = (reals(), reals(), reals(), reals(), reals());
+    let causes = prop_oneof![Just(Cause::Late), Just(Cause::Void)];
+    let restated = (
+        causes,
+        times(),
+        reals(),
+        any::<Option<u64>>(),
+        prop::option::of(reals()),
+    );
     let flags = (
         any::<u32>(),
         any::<bool>(),
         any::<bool>(),
         prop::option::of(times()),
+        prop::option::of(restated),
     );
     (
         prop::sample::select(clocks.to_vec()),
@@ -286,8 +327,16 @@ fn bars() -> impl Strategy<Value = LogBody> {
                 (series, clock),
                 bucket,
                 (open, high, low, close, size),
-                (ticks, official, correction, observed),
+                (ticks, official, correction, observed, restated),
             )| {
+                let restated = restated.map(|(cause, time, price, seq, was)| Restated {
+                    cause,
+                    time,
+                    price,
+                    seq,
+                    was,
+                    close: (ticks > 0).then_some(close),
+                });
                 LogBody::Bar(Bar {
                     series,
                     clock,
@@ -301,6 +350,7 @@ fn bars() -> impl Strategy<Value = LogBody> {
                     official,
                     correction,
                     observed,
+                    restated,
                 })
             },
         )
@@ -335,7 +385,15 @@ fn bodies() -> impl Strategy<Value = LogBody> {
                 digest,
             })
         });
-    prop_oneof![bars(), ticks, splits, horizons]
+    let voids = (times(), reals(), any::<u64>()).prop_map(|(time, price, seq)| {
+        LogBody::Void(VoidedTick {
+            series: SeriesIx(1),
+            time,
+            price,
+            seq,
+        })
+    });
+    prop_oneof![bars(), ticks, splits, voids, horizons]
 }
 
 proptest! {

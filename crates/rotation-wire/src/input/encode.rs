@@ -44,3 +44,16 @@ pub fn encode_split(out: &mut Vec<u8>, symbol: &str, time: EventTime, ratio: f64
     push_number(out, ratio);
     out.push(b'}');
 }
+
+/// Appends the record that takes back the print of a number.
+pub fn encode_void(out: &mut Vec<u8>, symbol: &str, seq: u64, time: Option<EventTime>) {
+    out.extend_from_slice(b"{\"type\":\"void\",\"symbol\":");
+    push_json(out, symbol);
+    out.extend_from_slice(b",\"seq\":");
+    push_json(out, &seq);
+    if let Some(time) = time {
+        out.extend_from_slice(b",\"time\":");
+        push_time(out, time);
+    }
+    out.push(b'}');
+}

@@ -107,6 +107,7 @@ impl<'a> Cursor<'a> {
                     b"tick" => Kind::Tick,
                     b"heartbeat" => Kind::Heartbeat,
                     b"split" => Kind::Split,
+                    b"void" => Kind::Void,
                     _ => return None,
                 });
             }

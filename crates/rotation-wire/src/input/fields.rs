@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Tick,
     Heartbeat,
     Split,
+    Void,
 }
 
 /// Every field of every kind of record, as far as given.
@@ -171,7 +172,7 @@ impl<'de> Deserialize<'de> for Kind {
             type Value = Kind;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"tick\", \"heartbeat\" or \"split\"")
+                f.write_str("\"tick\", \"heartbeat\", \"split\" or \"void\"")
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Kind, E> {
@@ -179,6 +180,7 @@ impl<'de> Deserialize<'de> for Kind {
                     "tick" => Ok(Kind::Tick),
                     "heartbeat" => Ok(Kind::Heartbeat),
                     "split" => Ok(Kind::Split),
+                    "void" => Ok(Kind::Void),
                     _ => Err(E::invalid_value(de::Unexpected::Str(name), &self)),
                 }
             }

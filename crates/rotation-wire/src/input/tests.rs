@@ -70,8 +70,25 @@ fn borrows_the_symbol_unless_it_has_escapes() {
 }
 
 #[test]
-fn reads_heartbeats_and_splits() {
+fn reads_heartbeats_splits_and_voids() {
     let at = time("2026-01-22T21:00:00Z");
+    let void = |seq, time| {
+        let symbol = Cow::Borrowed("RUT");
+        Ok(Input::Void { symbol, seq, time })
+    };
+    for (record, expected) in [
+        (r#"{"type":"void","symbol":"RUT","seq":42}"#, void(42, None)),
+        (
+            r#"{"type":"void","symbol":"RUT","seq":0,"time":null}"#,
+            void(0, None),
+        ),
+        (
+            r#"{"type":"void","symbol":"RUT","seq":42,"time":"2026-01-22T21:00:00Z"}"#,
+            void(42, Some(at)),
+        ),
+    ] {
+        assert_eq!(decode(record.as_bytes()), expected, "{record}");
+    }
     assert_eq!(
         decode(br#"{"type":"heartbeat","time":"2026-01-22T21:00:00Z"}"#),
         Ok(Input::Heartbeat { time: at })
@@ -89,6 +106,16 @@ fn reads_heartbeats_and_splits() {
 /// Records that are refused: the record, its code, and what the message has to say.
 const REFUSED: &[(&str, RejectCode, &str)] = &[
     ("", RejectCode::Undecodable, "found nothing"),
+    (
+        r#"{"type":"void","symbol":"RUT","time":0}"#,
+        RejectCode::Undecodable,
+        r#"missing field "seq""#,
+    ),
+    (
+        r#"{"type":"void","seq":1}"#,
+        RejectCode::Undecodable,
+        r#"missing field "symbol""#,
+    ),
     (" \n", RejectCode::Undecodable, "found nothing"),
     (
         "5",
@@ -377,7 +404,7 @@ fn ordinary_records() -> impl Strategy<Value = String> {
         "\"(time|seq)\":-?[0-9]{1,21}",
         "\"(price|value|size|ratio|bid)\":-?(0|[1-9][0-9]{0,3}|[0-9]{1,22})(\\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?",
         "\"(official|open)\":(true|false|null)",
-        "\"type\":\"(tick|heartbeat|split|trade)\"",
+        "\"type\":\"(tick|heartbeat|split|void|trade)\"",
         "\"(venue|é|sym\\\\u0062ol)\":(\"[a-z\\\\\"é\t]{0,3}\"|\\[1,2\\]|\\{\\}|null)",
     ];
     prop::collection::vec(field, 0..7).prop_map(|fields| format!("{{{}}}", fields.join(",")))
@@ -391,6 +418,7 @@ fn ordinary_records_take_the_short_way() {
         r#"{"symbol":"DGS10", "value": -4.98, "time":1769115599123456789, "source":"H.15", "final":true}"#,
         r#"{"type":"heartbeat","time":"2026-01-22T21:00:00Z"}"#,
         r#"{"type":"split","symbol":"NVDA","time":"2026-01-22T21:00:00Z","ratio":10}"#,
+        r#"{"type":"void","symbol":"RUT","seq":42}"#,
     ] {
         assert!(fast::read(record.as_bytes()).is_some(), "{record}");
     }
@@ -412,8 +440,14 @@ proptest! {
         let ratio = ratio.abs().max(f64::MIN_POSITIVE);
         out.clear();
         encode_split(&mut out, &symbol, tick.time, ratio);
-        let symbol = Cow::Borrowed(symbol.as_str());
-        prop_assert_eq!(decode(&out).unwrap(), Input::Split { symbol, time: tick.time, ratio });
+        let name = Cow::Borrowed(symbol.as_str());
+        prop_assert_eq!(decode(&out).unwrap(), Input::Split { symbol: name, time: tick.time, ratio });
+
+        let (seq, time) = (tick.seq.unwrap_or(0), tick.official.then_some(tick.time));
+        out.clear();
+        encode_void(&mut out, &symbol, seq, time);
+        let name = Cow::Borrowed(symbol.as_str());
+        prop_assert_eq!(decode(&out).unwrap(), Input::Void { symbol: name, seq, time });
     }
 
     /// The reference is the standard library's correctly rounded reading of the same decimal text.

@@ -1,4 +1,4 @@
-//! The three kinds of input record.
+//! The kinds of input record.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ pub(super) fn tick() -> Value {
     json!({
         "title": "Tick",
         "description": "An observation of a series.",
-        "required": ["symbol"],
+        "required": ["symbol", "time"],
         "properties": {
             "type": { "enum": ["tick", null] },
             "symbol": symbol(),
@@ -40,7 +40,7 @@ pub(super) fn heartbeat() -> Value {
     json!({
         "title": "Heartbeat",
         "description": "Nothing older than its time will come on this partition.",
-        "required": ["type"],
+        "required": ["type", "time"],
         "properties": { "type": { "const": "heartbeat" } },
     })
 }
@@ -49,7 +49,7 @@ pub(super) fn split() -> Value {
     json!({
         "title": "Split",
         "description": "From its time on, prices of the symbol are divided by the ratio.",
-        "required": ["type", "symbol", "ratio"],
+        "required": ["type", "symbol", "time", "ratio"],
         "properties": {
             "type": { "const": "split" },
             "symbol": symbol(),
@@ -57,6 +57,24 @@ pub(super) fn split() -> Value {
                 "description": "New shares for an old one; 10 for ten-for-one.",
                 "type": "number",
                 "exclusiveMinimum": 0,
+            },
+        },
+    })
+}
+
+pub(super) fn void() -> Value {
+    json!({
+        "title": "Void",
+        "description": "The print of this number never was: it is taken out of its bars. A time has to be the print's own.",
+        "required": ["type", "symbol", "seq"],
+        "properties": {
+            "type": { "const": "void" },
+            "symbol": symbol(),
+            "seq": {
+                "description": "The print's sequence number within the series.",
+                "type": "integer",
+                "minimum": 0,
+                "maximum": u64::MAX,
             },
         },
     })

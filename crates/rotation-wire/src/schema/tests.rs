@@ -50,6 +50,8 @@ fn input_records_are_those_that_decode() {
         r#"{"type":"tick","symbol":"RUT","time":"2026-01-22T15:59:59-05:00","price":1,"size":null,"official":true}"#,
         r#"{"type":"heartbeat","time":"2026-01-22T21:00:00Z"}"#,
         r#"{"type":"split","symbol":"NVDA","time":"2026-01-22T21:00:00Z","ratio":10}"#,
+        r#"{"type":"void","symbol":"RUT","seq":42}"#,
+        r#"{"type":"void","symbol":"RUT","seq":42,"time":"2026-01-22T21:00:00Z"}"#,
     ];
     let bad = [
         "[]",
@@ -69,6 +71,8 @@ fn input_records_are_those_that_decode() {
         r#"{"type":"heartbeat"}"#,
         r#"{"type":"split","symbol":"NVDA","time":0,"ratio":0}"#,
         r#"{"type":"split","symbol":"NVDA","time":0}"#,
+        r#"{"type":"void","symbol":"NVDA","time":0}"#,
+        r#"{"type":"void","seq":0,"time":0}"#,
     ];
     let records = good
         .map(|record| (record, true))

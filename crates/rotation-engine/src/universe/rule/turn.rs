@@ -1,12 +1,12 @@
 //! One step of a rule.
 
-use super::{Before, RuleState, RuleWork};
-use crate::alert::{Alert, Evidence, Fact, Notify, Quality, Severity, State};
+use super::{Before, OpenedBy, RuleState, RuleWork};
+use crate::alert::{Alert, Notify, Quality, Severity, State};
 use crate::clock::Bucket;
-use crate::detector::{Change, Names, Step};
+use crate::detector::{Change, Measure, Names, Step};
 use crate::output::{Output, Reading};
 use crate::plan::{RulePlan, UniversePlan};
-use crate::policy::{Context, Episode, Event};
+use crate::policy::{Context, Event};
 use crate::record::Split;
 use crate::section::{Began, Point, Said, Section};
 use crate::time::EventTime;
@@ -26,14 +26,26 @@ pub(in crate::universe) struct Turn<'a> {
 }
 
 /// A section as it was decided.
-struct Decided {
-    bucket: Bucket,
+pub(super) struct Decided {
+    pub(super) bucket: Bucket,
     /// With its corrections.
-    is_final: bool,
-    values: Vec<Option<Point>>,
-    said: Vec<Option<Said>>,
-    step: Step,
-    event: Option<Event>,
+    pub(super) is_final: bool,
+    pub(super) values: Vec<Option<Point>>,
+    pub(super) said: Vec<Option<Said>>,
+    pub(super) step: Step,
+    pub(super) event: Option<Event>,
+}
+
+/// An event that was published, and what was measured.
+struct Told {
+    event: Event,
+    measure: Option<Measure>,
+}
+
+impl Told {
+    fn brief(self) -> (State, Option<Measure>) {
+        (self.event.state, self.measure)
+    }
 }
 
 impl Decided {
@@ -65,7 +77,13 @@ impl Turn<'_> {
         out: &mut Vec<Output>,
     ) {
         self.apply_splits(bucket.end);
-        self.read(bucket, &[Some(point)], out);
+        if let Some((state, measure)) = self.read(bucket, &[Some(point)], out).map(Told::brief) {
+            self.state.opened_by = (state == State::Opened).then_some(OpenedBy {
+                time: bucket.start,
+                price: point.close,
+                measure,
+            });
+        }
     }
 
     /// Remembers a change of basis until the first section after it.
@@ -114,14 +132,14 @@ impl Turn<'_> {
         if reads {
             let told = self.read(pending.bucket, &pending.values, out);
             if let Some(before) = &mut self.state.before {
-                before.told = told;
+                before.told = told.map(|told| (told.event.state, told.event.episode));
             }
         }
     }
 
     /// Whether the bucket is a section of the rule. One that reads other rules has the sessions of the universe's
     /// calendar, whatever days its series have besides.
-    fn is_due(&self, pending: &Pending) -> bool {
+    pub(super) fn is_due(&self, pending: &Pending) -> bool {
         let has_values = pending.values.iter().any(Option::is_some);
         let is_session = || match pending.bucket.date {
             Some(date) => self.plan.calendar.session(date).is_some(),
@@ -130,59 +148,12 @@ impl Turn<'_> {
         has_values && (self.rule.reads.is_empty() || is_session())
     }
 
-    /// Decides a section anew with its corrections: what was published stands, or is taken back.
-    fn read_final(&mut self, pending: &Pending, out: &mut Vec<Output>) {
-        let Some(before) = self.state.before.take() else {
-            return;
-        };
-        self.state.core = before.core;
-        let told = before.told;
-        if !self.is_due(pending) {
-            return;
-        }
-        let mut decided = self.decide(pending.bucket, true, &pending.values);
-        let event = decided.event.take();
-        let last = told.as_ref().map(|(_, episode)| episode.transition);
-        let stands = match (&told, &event) {
-            (Some((state, episode)), Some(event)) => {
-                *state == event.state && episode.id == event.episode.id
-            }
-            _ => false,
-        };
-        if let Some((state, episode)) = told.filter(|_| !stands) {
-            let state = if state == State::Opened {
-                State::Retracted
-            } else {
-                State::Corrected
-            };
-            self.tell_correction(&decided, state, episode, out);
-        }
-        let is_official = decided.values.iter().flatten().all(|point| point.official);
-        match event {
-            Some(event) if stands && is_official => {
-                let episode = Episode {
-                    transition: last.unwrap_or(0),
-                    ..event.episode
-                };
-                self.tell_correction(&decided, State::Confirmed, episode, out);
-            }
-            Some(mut event) if !stands => {
-                let next = last.map_or(0, |last| last + 2);
-                event.episode.transition = event.episode.transition.max(next);
-                self.state.core.policy.renumber(event.episode.transition);
-                self.tell(&decided, &event, out);
-            }
-            _ => {}
-        }
-        self.finish(&decided, out);
-    }
-
     fn read(
         &mut self,
         bucket: Bucket,
         legs: &[Option<Point>],
         out: &mut Vec<Output>,
-    ) -> Option<(State, Episode)> {
+    ) -> Option<Told> {
         out.push(Output::Section {
             rule: self.work.index,
             as_of: bucket.as_of,
@@ -193,11 +164,17 @@ impl Turn<'_> {
             self.tell(&decided, event, out);
         }
         self.finish(&decided, out);
-        event.map(|event| (event.state, event.episode))
+        let measure = decided.step.reading;
+        event.map(|event| Told { event, measure })
     }
 
     /// Steps the detector and the policy.
-    fn decide(&mut self, bucket: Bucket, is_final: bool, legs: &[Option<Point>]) -> Decided {
+    pub(super) fn decide(
+        &mut self,
+        bucket: Bucket,
+        is_final: bool,
+        legs: &[Option<Point>],
+    ) -> Decided {
         let RuleState { core, inbox, .. } = &mut *self.state;
         let values = core.inputs(self.work, legs);
         let said = match inbox {
@@ -228,7 +205,7 @@ impl Turn<'_> {
     }
 
     /// Says the reading, tells the rules that read this one, and lets go of the events of its parts.
-    fn finish(&mut self, decided: &Decided, out: &mut Vec<Output>) {
+    pub(super) fn finish(&mut self, decided: &Decided, out: &mut Vec<Output>) {
         let key = decided.bucket.key();
         let is_final = decided.is_final;
         if let Some(inbox) = &mut self.state.inbox {
@@ -267,7 +244,7 @@ impl Turn<'_> {
         }
     }
 
-    fn alert(&self, decided: &Decided, event: &Event) -> Alert {
+    pub(super) fn alert(&self, decided: &Decided, event: &Event) -> Alert {
         let section = decided.section();
         let context = Context {
             plan: self.plan,
@@ -298,13 +275,13 @@ impl Turn<'_> {
         f64::from(quality.present) >= least && !is_guarded
     }
 
-    fn tell(&mut self, decided: &Decided, event: &Event, out: &mut Vec<Output>) {
+    pub(super) fn tell(&mut self, decided: &Decided, event: &Event, out: &mut Vec<Output>) {
         let alert = self.alert(decided, event);
         self.say(alert, decided, out);
     }
 
     /// Publishes an alert, and how many episodes stand after it.
-    fn say(&mut self, alert: Alert, decided: &Decided, out: &mut Vec<Output>) {
+    pub(super) fn say(&mut self, alert: Alert, decided: &Decided, out: &mut Vec<Output>) {
         if self.work.is_part {
             self.mail.push(Mail {
                 rule: self.work.index,
@@ -320,42 +297,6 @@ impl Turn<'_> {
             rule: self.work.index,
             open,
         });
-    }
-
-    /// Tells what a correction did to an event that was published.
-    fn tell_correction(
-        &mut self,
-        decided: &Decided,
-        state: State,
-        mut episode: Episode,
-        out: &mut Vec<Output>,
-    ) {
-        episode.transition += 1;
-        self.state.core.policy.renumber(episode.transition);
-        let event = Event {
-            state,
-            rung: None,
-            reason: None,
-            episode,
-        };
-        let mut alert = self.alert(decided, &event);
-        let official: Vec<&str> = decided
-            .values
-            .iter()
-            .zip(&self.rule.symbols)
-            .filter(|(value, _)| value.is_some_and(|point| point.official))
-            .map(|(_, symbol)| symbol.as_str())
-            .collect();
-        let note = Evidence::from([("official".to_owned(), Fact::Text(official.join(", ")))]);
-        alert
-            .evidence
-            .insert("correction".to_owned(), Fact::Group(note));
-        alert.headline = match state {
-            State::Retracted => format!("retracted after official closes: {}", alert.headline),
-            State::Corrected => format!("corrected by official closes: {}", alert.headline),
-            _ => format!("confirmed by official closes: {}", alert.headline),
-        };
-        self.say(alert, decided, out);
     }
 
     fn names(&self) -> Names<'_> {
