@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rotation_wire::alerts::comparable;
+use rotation_wire::invariants::{AlertLog, Place, Seen};
 
 use crate::broker::{Broker, unique};
 use crate::workspace;
@@ -274,6 +275,27 @@ impl Deployment {
                 .push(String::from_utf8(event)?);
         }
         Ok(events)
+    }
+
+    /// What does not hold on the alert topic that always should: ids, numbers of transitions, openings.
+    ///
+    /// # Errors
+    ///
+    /// When the topic cannot be read or holds something else.
+    pub fn violations(&self) -> Result<Vec<String>> {
+        let mut log = AlertLog::new();
+        let mut found = Vec::new();
+        for record in self.broker.read_committed(&self.topics[2])? {
+            let place = Place {
+                partition: record.partition,
+                offset: record.offset,
+            };
+            let payload = record.payload.context("an alert without a value")?;
+            let event = Seen::read(&payload)?.with_key(record.key.as_deref());
+            let violations = log.take(place, &event);
+            found.extend(violations.iter().map(|violation| format!("{violation:?}")));
+        }
+        Ok(found)
     }
 
     /// The events that a backtest over a folder of files finds, in the same form.
