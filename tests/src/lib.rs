@@ -8,6 +8,7 @@
 //! - [`market`]: the market data beside the repository
 //! - [`counting`]: a task to try stages with
 //! - [`bench`]: what `make bench` measures
+//! - [`sbom`]: the bill of materials
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
@@ -18,6 +19,7 @@ pub mod counting;
 pub mod leashed;
 pub mod market;
 pub mod prometheus;
+pub mod sbom;
 pub mod service;
 pub mod skipped;
 pub mod workspace;

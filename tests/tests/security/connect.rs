@@ -5,11 +5,10 @@ use std::path::Path;
 use rotation_tests::broker::secure::{
     Listener, SecureBroker, password, scram_client, write_secret,
 };
-use rotation_tests::broker::{Acl, Operation, Resource};
 use rotation_tests::certificates::{Authority, Signed, Validity};
 use rotation_tests::service::Deployment;
 
-use super::{UNIVERSE, authority, refusal, show, start};
+use super::{UNIVERSE, authority, everything, refusal, show, start};
 
 /// TLS with what is trusted.
 fn tls(trusted: &Path, more: &str) -> String {
@@ -193,26 +192,4 @@ fn who_has_certificate_or_password_is_let_in() {
         service.await_ready().unwrap();
         service.terminate().unwrap();
     }
-}
-
-/// Every operation on everything of a deployment.
-fn everything(deployment: &Deployment) -> Vec<Acl> {
-    let group = deployment.group();
-    let mut all = Vec::new();
-    for topic in &deployment.topics {
-        all.extend(
-            [Operation::Read, Operation::Write]
-                .map(|operation| Acl::new(Resource::Topic, topic, operation)),
-        );
-    }
-    for stage in ["sampler", "universe"] {
-        all.push(Acl::new(
-            Resource::Group,
-            &format!("{group}.{stage}"),
-            Operation::Read,
-        ));
-        let id = format!("{group}/{stage}/one");
-        all.push(Acl::new(Resource::TransactionalId, &id, Operation::Write));
-    }
-    all
 }

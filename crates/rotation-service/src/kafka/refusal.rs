@@ -129,12 +129,11 @@ impl KafkaSettings {
     }
 
     /// What a stage is refused, where an error says that it is.
-    pub(crate) fn denied(
-        &self,
-        needs: &Needs,
-        error: &KafkaError,
-        writing: bool,
-    ) -> Option<Refusal> {
+    pub(crate) fn denied(&self, needs: &Needs, error: &KafkaError) -> Option<Refusal> {
+        let writing = matches!(
+            error,
+            KafkaError::Transaction(_) | KafkaError::MessageProduction(_)
+        );
         use RDKafkaErrorCode as Code;
         let (operation, resource) = match error.rdkafka_error_code()? {
             Code::TopicAuthorizationFailed if writing => {
