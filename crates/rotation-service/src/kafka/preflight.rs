@@ -247,19 +247,31 @@ fn may_join(settings: &KafkaSettings, needs: &Needs) -> Result<(), Refusal> {
     let Ok(client) = reader(settings, needs) else {
         return Ok(());
     };
-    let mut asked = TopicPartitionList::new();
-    asked.add_partition(&needs.input, 0);
-    let error = match client.committed_offsets(asked, ANSWER) {
-        Ok(found) => found.elements().iter().find_map(|each| each.error().err()),
-        Err(error) => Some(error),
-    };
-    match error {
-        Some(error) if is_denied(&error) => {
+    let deadline = Instant::now() + ANSWER;
+    while Instant::now() < deadline {
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(&needs.input, 0);
+        let error = match client.committed_offsets(asked, STEP * 5) {
+            Ok(found) => found.elements().iter().find_map(|each| each.error().err()),
+            Err(error) => Some(error),
+        };
+        let Some(error) = error else {
+            return Ok(());
+        };
+        // Who may not see the group waits for its coordinator in vain, and is told why aside.
+        while client.poll(STEP / 10).is_some() {}
+        let code = Some(RDKafkaErrorCode::GroupAuthorizationFailed);
+        let is_told = client
+            .context()
+            .heard()
+            .iter()
+            .any(|remark| remark.code == code);
+        if is_told || error.rdkafka_error_code() == code {
             let group = settings.stage_group(&needs.stage);
-            Err(denied(settings, "Read", Resource::Group(group)))
+            return Err(denied(settings, "Read", Resource::Group(group)));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Reads at the end of a topic, where nothing is.
