@@ -9,6 +9,7 @@ use super::error::StageError;
 use super::observe::StageFact;
 use super::run::Stage;
 use super::transact::Failure;
+use crate::kafka::refusal::is_denied;
 
 /// Between two tries.
 const BACKOFF: Duration = Duration::from_millis(50);
@@ -20,7 +21,9 @@ impl Stage {
         loop {
             match self.transactor.initialise() {
                 Ok(()) => return Ok(()),
-                Err(error) if is_fenced(&error) || Instant::now() > deadline => {
+                Err(error)
+                    if is_fenced(&error) || is_denied(&error) || Instant::now() > deadline =>
+                {
                     return Err(self.commit_error("initialise transactions", error));
                 }
                 Err(error) => {
@@ -84,6 +87,9 @@ impl Stage {
     /// The transaction was aborted: what it held stays and is sent again.
     fn put_off(&mut self, error: KafkaError) -> Result<(), StageError> {
         self.commit_failed(&error);
+        if is_denied(&error) {
+            return Err(self.failed("commit", error));
+        }
         let since = self.failing.unwrap_or_else(Instant::now);
         if since.elapsed() > self.settings.commit_patience {
             return Err(StageError::CommitPatience {
@@ -124,7 +130,7 @@ impl Stage {
                     return self.committed(begun);
                 }
                 Ok(false) => return self.put_off(last),
-                Err(error) if is_fenced(&error) => {
+                Err(error) if is_fenced(&error) || is_denied(&error) => {
                     return Err(self.commit_error("make the producer anew", error));
                 }
                 Err(error) => {

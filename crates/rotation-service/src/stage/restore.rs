@@ -21,8 +21,10 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::consume::ReaderContext;
 use super::error::StageError;
+use super::run::failed as kafka;
 use super::settings::{StageSettings, StateMode};
 use super::transact::state_partition;
+use crate::kafka::refusal::is_denied;
 use rotation_wire::state::{Assembled, Gathered, partition_of};
 
 /// Longest wait for one answer of the cluster; asked again until the restore's own time is over.
@@ -316,7 +318,7 @@ impl<'a> Restore<'a> {
         loop {
             match call() {
                 Ok(answer) => return Ok(answer),
-                Err(error) if Instant::now() < self.deadline => {
+                Err(error) if !is_denied(&error) && Instant::now() < self.deadline => {
                     tracing::warn!(
                         stage = self.settings.name, action, %error,
                         "restore has to wait for an answer"
@@ -380,12 +382,4 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
                 | Code::RequestTimedOut
         )
     )
-}
-
-fn kafka(settings: &StageSettings, action: &str, source: KafkaError) -> StageError {
-    StageError::Kafka {
-        stage: settings.name.clone(),
-        action: action.to_owned(),
-        source: Box::new(source),
-    }
 }

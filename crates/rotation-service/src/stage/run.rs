@@ -20,6 +20,7 @@ use super::settings::{StageSettings, StateMode};
 use super::task::TaskFactory;
 use super::transact::Transactor;
 use super::worker::{Done, Job, RestoreFailed, Work, Worker};
+use crate::kafka::refusal::Needs;
 use crate::kafka::topics::partition_count;
 
 /// Set to stop a stage: it steps and commits what it has read, leaves its group and returns.
@@ -54,10 +55,22 @@ pub fn run(
 }
 
 pub(super) fn failed(settings: &StageSettings, action: &str, source: KafkaError) -> StageError {
-    StageError::Kafka {
-        stage: settings.name.clone(),
-        action: action.to_owned(),
-        source: Box::new(source),
+    let stage = settings.name.clone();
+    let needs = Needs {
+        stage: stage.clone(),
+        input: settings.input.clone(),
+        outputs: settings.outputs.clone(),
+    };
+    match settings.kafka.denied(&needs, &source) {
+        Some(refusal) => StageError::Refused {
+            stage,
+            refusal: Box::new(refusal),
+        },
+        None => StageError::Kafka {
+            stage,
+            action: action.to_owned(),
+            source: Box::new(source),
+        },
     }
 }
 

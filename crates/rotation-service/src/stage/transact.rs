@@ -27,6 +27,7 @@ use super::consume::StageConsumer;
 use super::deliveries::Deliveries;
 use super::members::{Members, Pending};
 use super::settings::{StageSettings, StateMode};
+use crate::kafka::refusal::is_denied;
 use rotation_wire::state::{encode_head, head_key};
 
 /// Why a commit did not succeed, by what is to be done.
@@ -110,6 +111,11 @@ impl Transactor {
         let result = self.attempt(&producer, consumer, members, pending);
         self.producer = Some(producer);
         match result {
+            Err(Failure::Aborted(error)) if is_denied(&error) => {
+                // What was let in is ended, if it can be; what was not is no transaction to the coordinator.
+                drop(self.abort(KafkaError::Canceled));
+                Err(Failure::Aborted(error))
+            }
             Err(Failure::Aborted(error)) => Err(self.abort(error)),
             Err(Failure::Lost) => match self.abort(KafkaError::Canceled) {
                 Failure::Aborted(_) => Err(Failure::Lost),
@@ -135,7 +141,17 @@ impl Transactor {
         let offsets = self.send_state(producer, members, pending, deadline)?;
         self.deliveries
             .wait(self.sent, deadline)
-            .map_err(Failure::Aborted)?;
+            // Messages only say that they were thrown away; the transaction knows why, and refuses its next step for it.
+            .map_err(|error| {
+                let metadata = consumer.group_metadata();
+                let why = metadata.and_then(|metadata| {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    producer
+                        .send_offsets_to_transaction(&offsets, &metadata, left)
+                        .err()
+                });
+                Failure::Aborted(why.filter(is_denied).unwrap_or(error))
+            })?;
         // The client counts a message as in flight until its report is destroyed, shortly after we counted it.
         while producer.in_flight_count() > 0 && Instant::now() < deadline {
             std::thread::yield_now();

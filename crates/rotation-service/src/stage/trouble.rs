@@ -9,6 +9,7 @@ use super::error::StageError;
 use super::observe::StageFact;
 use super::restore::is_passing;
 use super::run::Stage;
+use crate::kafka::refusal::is_denied;
 
 impl Stage {
     pub(super) fn consumer_error(&mut self, error: KafkaError) -> Result<(), StageError> {
@@ -17,6 +18,7 @@ impl Stage {
                 self.out_of_range(error)
             }
             Some(RDKafkaErrorCode::FencedInstanceId) => Err(self.commit_error("consume", error)),
+            _ if is_denied(&error) => Err(self.failed("consume", error)),
             _ if is_passing(&error) => {
                 tracing::warn!(stage = self.settings.name, %error, "waiting for the cluster");
                 Ok(())
