@@ -30,7 +30,7 @@ level = 100.0
 "#;
 
 /// More log lines than these would be a loop.
-const LINES_MAX: usize = 8;
+const LINES_MAX: usize = 25;
 /// More remarks of the client than these would be a busy one.
 const ATTEMPTS_MAX: usize = 30;
 

@@ -67,6 +67,7 @@ const DELETE_ACLS: i16 = 31;
 /// Adds entries for a user and waits until the broker goes by them.
 pub(super) fn allow(address: &str, user: &str, acls: &[Acl]) -> Result<()> {
     let principal = format!("User:{user}");
+    let before = count(address, &principal)?;
     let mut body = Vec::new();
     body.extend(i32::try_from(acls.len())?.to_be_bytes());
     for acl in acls {
@@ -90,7 +91,7 @@ pub(super) fn allow(address: &str, user: &str, acls: &[Acl]) -> Result<()> {
         );
     }
     let deadline = Instant::now() + ANSWER;
-    while count(address, &principal)? < acls.len() {
+    while count(address, &principal)? < before + acls.len() {
         ensure!(
             Instant::now() < deadline,
             "the broker does not go by the entries of {user}"

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::KafkaSettings;
@@ -115,14 +115,6 @@ fn unusable(settings: &KafkaSettings, error: &KafkaError) -> Refusal {
     }
 }
 
-fn denied(settings: &KafkaSettings, operation: &'static str, resource: Resource) -> Refusal {
-    Refusal::Denied {
-        operation,
-        resource,
-        who: settings.who(),
-    }
-}
-
 /// Whether a remark is of what does not pass by waiting.
 fn is_lasting(remark: &Remark) -> bool {
     use RDKafkaErrorCode::{
@@ -145,9 +137,10 @@ fn speaks_plain(remark: &Remark) -> bool {
             .contains("broker might require SASL authentication")
 }
 
-/// The connection was closed before the broker said anything: it did not understand what we said first.
+/// The broker closed the connection on our first request: it did not understand it, or wanted a login before.
 fn is_closed_at_once(remark: &Remark) -> bool {
-    remark.text.contains("Disconnected") && remark.text.contains("in state APIVERSION_QUERY")
+    let state = |state: &str| remark.text.contains(&format!("in state {state}"));
+    remark.text.contains("Disconnected") && (state("APIVERSION_QUERY") || state("UP"))
 }
 
 /// We speak TLS to one who does not.
@@ -180,9 +173,16 @@ fn refusal(settings: &KafkaSettings, remark: &Remark, heard: &[Remark]) -> Refus
                 said,
             };
         }
-        _ if speaks_plain(remark) || is_closed_at_once(remark) => format!(
-            "the broker ends the connection: its listener expects another security.protocol than {protocol}, such as SSL or SASL_SSL"
-        ),
+        _ if speaks_plain(remark) || is_closed_at_once(remark) => {
+            let other = match protocol {
+                "SSL" | "SASL_PLAINTEXT" => "SASL_SSL",
+                _ => "SSL or SASL_SSL",
+            };
+            format!(
+                "the broker ends the connection: its listener expects another security.protocol than {protocol}, \
+                 such as {other}"
+            )
+        }
         _ if speaks_tls(remark) => {
             format!("the listener does not speak TLS, which security.protocol {protocol} asks for")
         }
@@ -230,7 +230,7 @@ pub fn visible(settings: &KafkaSettings, needs: &Needs) -> Result<(), Refusal> {
         };
         let code = metadata.topics().iter().find_map(|found| found.error());
         if code.map(RDKafkaErrorCode::from) == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
-            return Err(denied(settings, operation, Resource::Topic(topic.clone())));
+            return Err(settings.denies(operation, Resource::Topic(topic.clone())));
         }
     }
     Ok(())
@@ -268,7 +268,7 @@ fn may_join(settings: &KafkaSettings, needs: &Needs) -> Result<(), Refusal> {
             .any(|remark| remark.code == code);
         if is_told || error.rdkafka_error_code() == code {
             let group = settings.stage_group(&needs.stage);
-            return Err(denied(settings, "Read", Resource::Group(group)));
+            return Err(settings.denies("Read", Resource::Group(group)));
         }
     }
     Ok(())
@@ -291,7 +291,7 @@ fn may_read(settings: &KafkaSettings, needs: &Needs, topic: &str) -> Result<(), 
     while Instant::now() < deadline {
         match client.poll(STEP) {
             Some(Err(error)) if is_hidden(&error) => {
-                return Err(denied(settings, "Read", Resource::Topic(topic.to_owned())));
+                return Err(settings.denies("Read", Resource::Topic(topic.to_owned())));
             }
             Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => break,
             Some(Err(_)) | None => {}
@@ -314,7 +314,8 @@ fn may_write(settings: &KafkaSettings, needs: &Needs) -> Result<(), Refusal> {
         // Says when a topic has become part of the transaction.
         .set("debug", "eos")
         .set_log_level(RDKafkaLogLevel::Debug);
-    let Ok(producer) = config.create_with_context::<_, BaseProducer<Ear>>(Ear::default()) else {
+    let Ok(producer) = config.create_with_context::<_, ThreadedProducer<Ear>>(Ear::default())
+    else {
         return Ok(());
     };
     let refused = |error: &KafkaError| settings.denied(needs, error);
@@ -332,7 +333,7 @@ fn may_write(settings: &KafkaSettings, needs: &Needs) -> Result<(), Refusal> {
     let deadline = Instant::now() + ANSWER.min(linger / 2);
     let mut refused = None;
     while !open.is_empty() && refused.is_none() && Instant::now() < deadline {
-        producer.poll(STEP / 10);
+        std::thread::sleep(STEP / 20);
         for remark in producer.context().heard() {
             open.retain(|topic| {
                 !remark
@@ -340,7 +341,7 @@ fn may_write(settings: &KafkaSettings, needs: &Needs) -> Result<(), Refusal> {
                     .contains(&format!("{topic} [0] registered with transaction"))
             });
             if let Some(topic) = unauthorized(&remark.text) {
-                refused = Some(denied(settings, "Write", Resource::Topic(topic)));
+                refused = Some(settings.denies("Write", Resource::Topic(topic)));
             }
         }
     }

@@ -128,6 +128,15 @@ impl KafkaSettings {
         }
     }
 
+    /// That we are not allowed something.
+    pub(crate) fn denies(&self, operation: &'static str, resource: Resource) -> Refusal {
+        Refusal::Denied {
+            operation,
+            resource,
+            who: self.who(),
+        }
+    }
+
     /// What a stage is refused, where an error says that it is.
     pub(crate) fn denied(&self, needs: &Needs, error: &KafkaError) -> Option<Refusal> {
         let writing = matches!(
@@ -152,10 +161,6 @@ impl KafkaSettings {
             ),
             _ => return None,
         };
-        Some(Refusal::Denied {
-            operation,
-            resource,
-            who: self.who(),
-        })
+        Some(self.denies(operation, resource))
     }
 }
