@@ -1,7 +1,7 @@
 //! `rotation tail`: follows the alert topic, one readable line an event.
 
 use crate::config::{Config, KafkaConfig, Topics};
-use crate::kafka::refusal::{Resource, is_denied};
+use crate::kafka::refusal::{Resource, is_topic_denied};
 use crate::kafka::{KafkaSettings, preflight};
 use crate::secrets;
 use anyhow::Context;
@@ -104,7 +104,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut seen = 0;
     while args.limit.is_none_or(|limit| seen < limit) {
         let next = follower.next(Duration::from_millis(200));
-        let next = next.map_err(|error| match is_denied(&error) {
+        let next = next.map_err(|error| match is_topic_denied(&error) {
             true => settings
                 .denies("Read", Resource::Topic(topic.clone()))
                 .into(),

@@ -16,7 +16,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use super::KafkaSettings;
 use super::certificates::{fault_of_broker, fault_of_client};
 use super::ear::{Ear, Remark};
-use super::refusal::{Needs, Refusal, Resource, is_denied};
+use super::refusal::{Needs, Refusal, Resource, is_denied, is_topic_denied};
 
 /// For the cluster to answer at all; it may be starting.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -284,13 +284,10 @@ fn may_read(settings: &KafkaSettings, needs: &Needs, topic: &str) -> Result<(), 
     if added.and_then(|()| client.assign(&end)).is_err() {
         return Ok(());
     }
-    let is_hidden = |error: &KafkaError| {
-        error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed)
-    };
     let deadline = Instant::now() + ANSWER;
     while Instant::now() < deadline {
         match client.poll(STEP) {
-            Some(Err(error)) if is_hidden(&error) => {
+            Some(Err(error)) if is_topic_denied(&error) => {
                 return Err(settings.denies("Read", Resource::Topic(topic.to_owned())));
             }
             Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => break,
@@ -300,8 +297,8 @@ fn may_read(settings: &KafkaSettings, needs: &Needs, topic: &str) -> Result<(), 
     Ok(())
 }
 
-/// Adds the output topics to a transaction, which asks for the permission to write them, and aborts it. The records that
-/// the client wants for that stay in its queue, and are thrown away with the transaction.
+/// Adds the output topics to a transaction, which asks for the permission to write them, and aborts it. The records
+/// that the client wants for that stay in its queue, and are thrown away with the transaction.
 fn may_write(settings: &KafkaSettings, needs: &Needs) -> Result<(), Refusal> {
     let mut config: ClientConfig = settings.stage_producer(&needs.stage);
     let timeout = config

@@ -114,6 +114,11 @@ pub(crate) fn is_denied(error: &KafkaError) -> bool {
     )
 }
 
+/// Whether the cluster refused to let us read or write a topic.
+pub(crate) fn is_topic_denied(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed)
+}
+
 impl KafkaSettings {
     /// As whom we come, for messages.
     pub(crate) fn who(&self) -> String {

@@ -141,7 +141,7 @@ impl Transactor {
         let offsets = self.send_state(producer, members, pending, deadline)?;
         self.deliveries
             .wait(self.sent, deadline)
-            // Messages only say that they were thrown away; the transaction knows why, and refuses its next step for it.
+            // Messages only say that they were thrown away; the transaction knows why.
             .map_err(|error| {
                 let metadata = consumer.group_metadata();
                 let why = metadata.and_then(|metadata| {
