@@ -78,7 +78,7 @@ fn show(case: &str, error: &str, plain: &[(&str, &str)]) {
     let error = plain.iter().fold(error.to_owned(), |text, (found, plain)| {
         text.replace(found, plain)
     });
-    println!("| {case} | {error} |");
+    eprintln!("| {case} | {error} |");
 }
 
 /// Every operation on everything of a deployment.

@@ -33,15 +33,14 @@ fn pair(secure: &SecureBroker, signed: &Signed, name: &str, password: Option<&st
     text
 }
 
-/// Of each case the listener, the client's properties, and what the error has to say.
-fn wrong(secure: &SecureBroker) -> Vec<(&'static str, Listener, String, Vec<&'static str>)> {
+/// The case, the listener, the client's properties, and what the error has to say.
+type Wrong = (&'static str, Listener, String, Vec<&'static str>);
+
+/// What is wrong with passwords, and with what the broker shows.
+fn wrong_there(secure: &SecureBroker) -> Vec<Wrong> {
     let trusted = authority(secure);
     let foreign = secure.stranger.write(secure.folder()).unwrap();
     let bad = write_secret(secure.folder(), "bad", "not the password").unwrap();
-    let expired = sign(&secure.authority, "client-expired", Validity::Expired);
-    let stranger = sign(&secure.stranger, "client-foreign", Validity::Now);
-    let expired = pair(secure, &expired, "client-expired", None);
-    let stranger = pair(secure, &stranger, "client-foreign", None);
     let login = "check sasl.username, sasl.password and sasl.mechanism";
     vec![
         (
@@ -79,6 +78,17 @@ fn wrong(secure: &SecureBroker) -> Vec<(&'static str, Listener, String, Vec<&'st
             tls(&trusted, ""),
             vec!["(CN=broker-elsewhere) is for `kafka.example`, not for `127.0.0.1`"],
         ),
+    ]
+}
+
+/// What is wrong with our own certificate, or with how we speak.
+fn wrong_here(secure: &SecureBroker) -> Vec<Wrong> {
+    let trusted = authority(secure);
+    let expired = sign(&secure.authority, "client-expired", Validity::Expired);
+    let stranger = sign(&secure.stranger, "client-foreign", Validity::Now);
+    let expired = pair(secure, &expired, "client-expired", None);
+    let stranger = pair(secure, &stranger, "client-foreign", None);
+    vec![
         (
             "no client certificate",
             Listener::Mutual,
@@ -126,7 +136,7 @@ fn who_is_not_let_in_is_told_why_in_one_line() {
         return;
     };
     let folder = secure.folder().to_str().unwrap();
-    for (case, listener, client, expected) in wrong(secure) {
+    for (case, listener, client, expected) in [wrong_there(secure), wrong_here(secure)].concat() {
         let deployment =
             Deployment::new(secure.broker(), 2, &format!("{client}{UNIVERSE}")).unwrap();
         let address = secure.address(listener);

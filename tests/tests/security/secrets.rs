@@ -135,6 +135,61 @@ fn what_is_wrong_with_a_flag_is_told_without_its_secret() {
     expect_silence("a short token", &text);
 }
 
+/// The token of the HTTP address.
+const TOKEN: &str = "canary-token-0123456789";
+
+/// Runs the service with its client's properties and more flags, everything logged; all that it told. It comes to work
+/// where `is_right`, and ends by itself elsewhere.
+fn told(
+    secure: &'static SecureBroker,
+    listener: Listener,
+    client: &str,
+    flags: &[&str],
+    is_right: bool,
+) -> String {
+    let deployment = Deployment::new(secure.broker(), 2, &format!("{client}{UNIVERSE}")).unwrap();
+    let user = if listener == Listener::Mutual {
+        "CN=client-of-secrets"
+    } else {
+        "user-6"
+    };
+    secure.allow(user, &everything(&deployment)).unwrap();
+    let token_file = write_secret(secure.folder(), "token", TOKEN).unwrap();
+    let address = secure.address(listener);
+    let fixed = [
+        "--brokers",
+        &address,
+        "--token-file",
+        token_file.to_str().unwrap(),
+        "-X",
+        "debug=all",
+    ];
+    let environment = [
+        ("RUST_LOG", "debug"),
+        ("ROTATION_TEST_SECRET", "canary-environment"),
+    ];
+    let mut service = deployment
+        .run_in("one", &[&fixed, flags].concat(), &environment)
+        .unwrap();
+    if !is_right {
+        let (code, log) = service.ended().unwrap();
+        assert_eq!(code, Some(3), "{log}");
+        return log;
+    }
+    service.await_ready().unwrap();
+    let (status, page) = service.get("/metrics").unwrap();
+    assert_eq!(status, 401, "{page}");
+    let (status, metrics) = service.get_with("/metrics", Some(TOKEN)).unwrap();
+    assert_eq!(status, 200, "{metrics}");
+    let log = service.whole_log();
+    assert!(
+        log.contains("DEBUG"),
+        "nothing of the client is logged:\n{log}"
+    );
+    service.terminate().unwrap();
+    page + &metrics + &log
+}
+
 #[test]
 fn a_running_service_tells_no_secret_at_any_level() {
     let Some(secure) = SecureBroker::get() else {
@@ -143,7 +198,7 @@ fn a_running_service_tells_no_secret_at_any_level() {
     let trusted = authority(secure);
     let signed = secure
         .authority
-        .sign("canary-free", &[], Validity::Now)
+        .sign("client-of-secrets", &[], Validity::Now)
         .unwrap();
     let store = signed
         .write_store(secure.folder(), "client-store", "canary-store")
@@ -151,71 +206,36 @@ fn a_running_service_tells_no_secret_at_any_level() {
     let keystore = |password: &str| {
         format!(
             "[kafka.properties]\n\"security.protocol\" = \"SSL\"\n\"ssl.ca.location\" = {trusted:?}\n\
-             \"ssl.keystore.location\" = {store:?}\n\"ssl.keystore.password\" = \"{password}\"\n"
+             \"ssl.keystore.location\" = {store:?}\n\"ssl.keystore.password\" = \"{password}\"\n\
+             \"ssl.key.password\" = {{ env = \"ROTATION_TEST_SECRET\" }}\n"
         )
     };
     let right = write_secret(secure.folder(), "right-6", &password("user-6")).unwrap();
     let wrong = write_secret(secure.folder(), "wrong-6", "canary-wrong").unwrap();
-    let token = "canary-token-0123456789";
-    let token_file = write_secret(secure.folder(), "token", token).unwrap();
-    let secrets = [
-        password("user-6"),
-        "canary-wrong".into(),
-        "canary-store".into(),
-        token.into(),
-    ];
     let scram = |file: &Path| scram_client("user-6", file, &trusted);
-    let cases = [
-        (Listener::Scram, scram(&right), true),
-        (Listener::Scram, scram(&wrong), false),
-        (Listener::Mutual, keystore("canary-store"), true),
-        (Listener::Mutual, keystore("canary-wrong"), false),
+    let flag = format!("sasl.password={}", password("user-6"));
+    let cases: [(_, _, &[&str], _); 5] = [
+        (Listener::Scram, scram(&right), &[], true),
+        (Listener::Scram, scram(&wrong), &[], false),
+        (Listener::Scram, scram(&wrong), &["-X", &flag], true),
+        (Listener::Mutual, keystore("canary-store"), &[], true),
+        (Listener::Mutual, keystore("canary-wrong"), &[], false),
     ];
-    for (listener, client, is_right) in cases {
-        let deployment =
-            Deployment::new(secure.broker(), 2, &format!("{client}{UNIVERSE}")).unwrap();
-        let user = if listener == Listener::Mutual {
-            "CN=canary-free"
-        } else {
-            "user-6"
-        };
-        secure.allow(user, &everything(&deployment)).unwrap();
-        let address = secure.address(listener);
-        let args = [
-            "--brokers",
-            &address,
-            "--token-file",
-            token_file.to_str().unwrap(),
-            "-X",
-            "debug=all",
-        ];
-        let mut service = deployment
-            .run_in("one", &args, &[("RUST_LOG", "debug")])
-            .unwrap();
-        let mut seen = String::new();
-        if is_right {
-            service.await_ready().unwrap();
-            let (status, page) = service.get("/metrics").unwrap();
-            assert_eq!(status, 401, "{page}");
-            let (status, metrics) = service.get_with("/metrics", Some(token)).unwrap();
-            assert_eq!(status, 200, "{metrics}");
-            seen = page + &metrics;
-            seen += &service.whole_log();
-            service.terminate().unwrap();
-        } else {
-            let (code, log) = service.ended().unwrap();
-            assert_eq!(code, Some(3), "{log}");
-            seen += &log;
-        }
-        assert!(
-            seen.contains("DEBUG") || !is_right,
-            "nothing of the client is logged:\n{seen}"
-        );
-        for secret in &secrets {
-            let line = seen.lines().find(|line| line.contains(secret.as_str()));
+    let password = password("user-6");
+    let secrets = [
+        &password,
+        "canary-wrong",
+        "canary-store",
+        "canary-environment",
+        TOKEN,
+    ];
+    for (listener, client, flags, is_right) in cases {
+        let seen = told(secure, listener, &client, flags, is_right);
+        for secret in secrets {
+            let line = seen.lines().find(|line| line.contains(secret));
             assert_eq!(
                 line, None,
-                "a secret is told ({listener:?}, right: {is_right})"
+                "a secret is told ({listener:?}, {flags:?}, right: {is_right})"
             );
         }
     }
