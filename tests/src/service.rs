@@ -385,7 +385,7 @@ impl Service {
         Ok(())
     }
 
-    /// All that it logged.
+    /// All that it has logged so far.
     #[must_use]
     pub fn whole_log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -481,12 +481,25 @@ impl Service {
     ///
     /// When there is no answer.
     pub fn get(&mut self, path: &str) -> Result<(u16, String)> {
+        self.get_with(path, None)
+    }
+
+    /// The same with a token.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer.
+    pub fn get_with(&mut self, path: &str, token: Option<&str>) -> Result<(u16, String)> {
         let url = format!("http://{}{path}", self.address()?);
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .build()
             .into();
-        let mut answer = agent.get(&url).call().with_context(|| url.clone())?;
+        let mut request = agent.get(&url);
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let mut answer = request.call().with_context(|| url.clone())?;
         Ok((
             answer.status().as_u16(),
             answer.body_mut().read_to_string()?,

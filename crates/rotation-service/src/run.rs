@@ -166,9 +166,7 @@ impl Stages {
                     preflight::visible(&kafka, needs)?;
                 }
                 let found = topics::verify_topics(&kafka, &needs)?;
-                for needs in &needs {
-                    preflight::permissions(&kafka, needs)?;
-                }
+                preflight::permissions(&kafka, &needs)?;
                 if options.stages.samples() {
                     tracing::info!(protection = %found.skew_protection(), "event times are bounded");
                 }

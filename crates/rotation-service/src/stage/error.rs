@@ -2,6 +2,7 @@
 
 use super::ports::PortError;
 use crate::kafka::ReservedProperty;
+use crate::kafka::refusal::Refusal;
 use crate::kafka::topics::TopicError;
 
 /// Why a stage ends; the process should then exit with a failure, so that a supervisor starts it anew.
@@ -13,6 +14,14 @@ pub enum StageError {
     /// A topic is missing.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// Kafka does not allow what the stage has to do; trying again is of no use.
+    #[error("stage {stage}: {refusal}")]
+    Refused {
+        /// The stage.
+        stage: String,
+        /// What, on what, and as whom.
+        refusal: Box<Refusal>,
+    },
     /// A client could not be made or a call failed for good.
     #[error("stage {stage}: cannot {action}")]
     Kafka {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::error::StageError;
 use super::ports::{ErrorKind, GroupOffset, Isolation, PortError, Reader, World};
+use super::run::failed as kafka;
 use super::settings::{StageSettings, StateMode};
 use super::standby::{Followed, Standby};
 use super::transact::state_partition;
@@ -351,13 +352,5 @@ fn disagreement(state: Option<&Assembled>, offset: Option<&(i64, String)>) -> Op
                 )
             })
         }
-    }
-}
-
-fn kafka(settings: &StageSettings, action: &str, source: PortError) -> StageError {
-    StageError::Kafka {
-        stage: settings.name.clone(),
-        action: action.to_owned(),
-        source: Box::new(source),
     }
 }

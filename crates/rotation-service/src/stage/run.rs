@@ -17,6 +17,7 @@ use super::standby::Standby;
 use super::task::TaskFactory;
 use super::transact::Transactor;
 use super::worker::{Done, Job, RestoreFailed, Work, Worker};
+use crate::kafka::refusal::Needs;
 
 /// Set to stop a stage: it steps and commits what it has read, leaves its group and returns.
 pub type StopSignal = Arc<AtomicBool>;
@@ -73,6 +74,18 @@ pub fn run_in(
 pub(super) fn failed(settings: &StageSettings, action: &str, source: PortError) -> StageError {
     let stage = settings.name.clone();
     let kafka = &settings.kafka;
+    let needs = Needs {
+        stage: stage.clone(),
+        input: settings.input.clone(),
+        outputs: settings.outputs.clone(),
+    };
+    let error = source.source.downcast_ref();
+    if let Some(refusal) = error.and_then(|error| kafka.denied(&needs, error)) {
+        return StageError::Refused {
+            stage,
+            refusal: Box::new(refusal),
+        };
+    }
     let source = Box::new(source);
     match source.kind {
         ErrorKind::MemberFenced => StageError::MemberFenced {

@@ -99,6 +99,13 @@ impl Transactor {
         };
         let result = self.attempt(&*producer, consumer, members, pending);
         let result = match result {
+            Err(Failure::Aborted(error) | Failure::Denied(error))
+                if error.kind == ErrorKind::Denied =>
+            {
+                // What was let in is ended, if it can be; what was not is no transaction to the coordinator.
+                drop(self.abort(&*producer, PortError::canceled()));
+                Err(Failure::Denied(error))
+            }
             Err(Failure::Aborted(error)) => Err(self.abort(&*producer, error)),
             Err(Failure::Lost) => match self.abort(&*producer, PortError::canceled()) {
                 Failure::Aborted(_) => Err(Failure::Lost),
@@ -126,7 +133,15 @@ impl Transactor {
             self.send_outputs(producer, members, pending, deadline)?;
         }
         self.send_state(producer, members, pending, deadline)?;
-        producer.flush(deadline).map_err(Failure::Aborted)?;
+        producer.flush(deadline).map_err(|error| {
+            // Messages only say that they were thrown away; the transaction knows why.
+            let left = deadline.saturating_duration_since(self.world.now());
+            let why = consumer
+                .membership()
+                .and_then(|member| producer.send_offsets(&self.tried, &member, left).err());
+            let denied = why.filter(|why| why.kind == ErrorKind::Denied);
+            Failure::Aborted(denied.unwrap_or(error))
+        })?;
         self.retry(deadline, |left| {
             // Fresh for every call: a cooperative revoke is served under the new generation.
             match consumer.membership() {
