@@ -10,7 +10,7 @@ use prometheus::{
 };
 use rotation_engine::alert::{Alert, Severity, State};
 use rotation_engine::clock::Clock;
-use rotation_engine::output::{DropCode, Output, Reading, RejectCode};
+use rotation_engine::output::{DropCode, Output, Reading, RejectCode, RuleChange};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{Cause, LogBody, LogRecord, Progress};
 use rotation_engine::time::EventTime;
@@ -49,6 +49,7 @@ docs! {
     DEAD = "rotation_dead_letters_total" ["code"] "Records put to the dead letters, by reason.";
     BARS = "rotation_bars_total" ["universe", "clock"] "Bars closed by samplers, corrections among them.";
     CORRECTIONS = "rotation_corrections_total" ["universe", "clock", "cause"] "Bars restated after they were closed, and watched ticks voided, by cause: official, late or void.";
+    RULES_CHANGED = "rotation_rules_changed_total" ["universe", "change"] "Rules that a new configuration added, changed or removed, where there was state to go on from.";
     SECTIONS = "rotation_sections_total" ["universe", "rule"] "Sections that a rule has read.";
     ALERTS = "rotation_alerts_total" ["universe", "rule", "state", "severity"] "Events for the alert topic.";
     READING = "rotation_rule_reading" ["universe", "rule"] "What a rule measured last, in its own unit.";
@@ -82,6 +83,7 @@ pub struct Metrics {
     dropped: IntCounterVec,
     dead: IntCounterVec,
     bars: IntCounterVec,
+    rules_changed: IntCounterVec,
     corrections: IntCounterVec,
     sections: IntCounterVec,
     alerts: IntCounterVec,
@@ -160,6 +162,7 @@ impl Metrics {
             dropped: counter(r, &DROPPED),
             dead: counter(r, &DEAD),
             bars: counter(r, &BARS),
+            rules_changed: counter(r, &RULES_CHANGED),
             corrections: counter(r, &CORRECTIONS),
             sections: counter(r, &SECTIONS),
             alerts: counter(r, &ALERTS),
@@ -299,6 +302,13 @@ impl Metrics {
         self.violations.with_label_values(&[violation.code()]).inc();
     }
 
+    /// A new configuration did something to a rule.
+    pub fn rule_changed(&self, universe: &str, change: RuleChange) {
+        self.rules_changed
+            .with_label_values(&[universe, change.name()])
+            .inc();
+    }
+
     /// A record was put to the dead letters before any universe saw it.
     pub fn dead_letter(&self, code: RejectCode) {
         self.dead.with_label_values(&[code.name()]).inc();
@@ -346,6 +356,7 @@ impl UniverseMetrics {
             }
             Output::Horizon { time } => self.horizon(*time),
             Output::Source { excluded, .. } => self.excluded.add(if *excluded { 1 } else { -1 }),
+            Output::RuleChanged { change, .. } => self.all.rule_changed(&self.name, *change),
             Output::Refused { reason } => {
                 tracing::error!(universe = self.name, reason, "the universe stops");
             }

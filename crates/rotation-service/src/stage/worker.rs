@@ -154,6 +154,15 @@ impl Worker {
                     reason,
                 })?;
             }
+            let left = task.leaves_behind();
+            if let (Some(left), Some(replay)) = (&left, &new.replay)
+                && new.position.is_none_or(|position| position < replay.until)
+            {
+                return Err(RestoreFailed {
+                    partition: new.partition,
+                    reason: killed_before_a_change(left),
+                });
+            }
             let live = new.replay.is_none();
             let mut slot = Slot {
                 task,
@@ -168,6 +177,9 @@ impl Worker {
             };
             if live || slot.catch_up(&mut done.outbox) {
                 done.caught_up.push(new.partition);
+            }
+            if left.is_some() {
+                slot.turn_over();
             }
             *self.slot(new.partition) = Some(slot);
         }
@@ -201,7 +213,22 @@ impl Worker {
     }
 }
 
+fn killed_before_a_change(left: &str) -> String {
+    format!(
+        "the configuration changed ({left}) since a process was killed: what it decided after its newest snapshot can \
+         only be found again with its own configuration. Start once with that, stop in order (SIGTERM), then start \
+         with the new one"
+    )
+}
+
 impl Slot {
+    /// The task told, or is about to tell, what of its state it leaves behind: the next job ends with a snapshot, which
+    /// is committed with what is told.
+    fn turn_over(&mut self) {
+        self.snapshotted = false;
+        self.touched = true;
+    }
+
     fn step(&mut self, record: &InputRecord<'_>, done: &mut Done) {
         if let Some(replay) = &self.replay {
             if record.offset >= replay.until {
