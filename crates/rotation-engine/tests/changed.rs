@@ -19,8 +19,9 @@ fn rule(kind: &str, parameters: serde_json::Value, version: &str) -> RuleSpec {
     }
 }
 
-fn level(near: f64, version: &str) -> RuleSpec {
-    let parameters = serde_json::json!({"series": "A", "level": 5.0, "near": near, "rearm": 2.0});
+fn level(series: &str, near: f64, version: &str) -> RuleSpec {
+    let parameters =
+        serde_json::json!({"series": series, "level": 5.0, "near": near, "rearm": 2.0});
     rule("level_approach", parameters, version)
 }
 
@@ -32,7 +33,9 @@ fn cluster(window: u32, version: &str) -> RuleSpec {
 
 fn plan(rules: &[(&str, RuleSpec)]) -> Arc<UniversePlan> {
     let spec = UniverseSpec {
-        series: BTreeMap::from([("A".to_owned(), SeriesSpec::default())]),
+        series: ["A", "B"]
+            .map(|symbol| (symbol.to_owned(), SeriesSpec::default()))
+            .into(),
         rules: rules
             .iter()
             .map(|(name, rule)| ((*name).to_owned(), rule.clone()))
@@ -126,21 +129,21 @@ fn names(names: &[&str]) -> Vec<String> {
 #[test]
 fn changed_and_removed_rules_end_their_episodes_once_and_others_go_on() {
     let before = plan(&[
-        ("changed", level(0.1, "v1")),
-        ("kept", level(0.1, "v1")),
-        ("quiet", level(0.001, "v1")),
-        ("removed", level(0.1, "v1")),
+        ("changed", level("A", 0.1, "v1")),
+        ("kept", level("A", 0.1, "v1")),
+        ("quiet", level("A", 0.001, "v1")),
+        ("removed", level("A", 0.1, "v1")),
     ]);
     let mut universe = Universe::new(before);
-    close(&mut universe, "2026-01-05", 4.0);
+    close(&mut universe, "2026-01-05", 2.0);
     let opened = alerts(close(&mut universe, "2026-01-06", 4.95));
     let all = ["changed opened 1", "kept opened 1", "removed opened 1"];
     assert_eq!(lines(&opened), all);
 
     let after = plan(&[
-        ("added", level(0.1, "v1")),
-        ("changed", level(0.2, "v2")),
-        ("kept", level(0.1, "v1")),
+        ("added", level("A", 0.1, "v1")),
+        ("changed", level("A", 0.2, "v2")),
+        ("kept", level("A", 0.1, "v1")),
     ]);
     let (mut universe, changes) = onwards(&universe, &after);
     let expected = Changes {
@@ -172,10 +175,13 @@ fn changed_and_removed_rules_end_their_episodes_once_and_others_go_on() {
 
 #[test]
 fn an_end_says_why_and_continues_the_numbers_of_its_episode() {
-    let mut universe = Universe::new(plan(&[("a", level(0.1, "v1")), ("b", level(0.1, "v1"))]));
-    close(&mut universe, "2026-01-05", 4.0);
+    let mut universe = Universe::new(plan(&[
+        ("a", level("A", 0.1, "v1")),
+        ("b", level("A", 0.1, "v1")),
+    ]));
+    close(&mut universe, "2026-01-05", 2.0);
     let opened = alerts(close(&mut universe, "2026-01-06", 4.95));
-    let (mut universe, _) = onwards(&universe, &plan(&[("b", level(0.2, "v2"))]));
+    let (mut universe, _) = onwards(&universe, &plan(&[("b", level("A", 0.2, "v2"))]));
     let (ends, changed) = farewell(&mut universe);
     assert_eq!(
         lines(&ends),
@@ -209,29 +215,35 @@ fn an_end_says_why_and_continues_the_numbers_of_its_episode() {
     );
 }
 
+/// `cluster` waits for the close of `B`, and its part's opening with it.
 #[test]
 fn events_that_a_changed_rule_held_for_its_parts_are_told_before_any_end() {
     let rules = |cluster: RuleSpec| {
         plan(&[
             ("cluster", cluster),
-            ("one", level(0.1, "v1")),
-            ("two", level(0.2, "v1")),
+            ("one", level("A", 0.1, "v1")),
+            ("two", level("B", 0.2, "v1")),
         ])
     };
     let mut universe = Universe::new(rules(cluster(2, "v1")));
-    close(&mut universe, "2026-01-05", 4.0);
-    let told = lines(&alerts(close(&mut universe, "2026-01-06", 4.95)));
-    let (mut universe, changes) = onwards(&universe, &rules(cluster(3, "v2")));
+    close(&mut universe, "2026-01-05", 2.0);
+    let held = alerts(close(&mut universe, "2026-01-06", 4.95));
+    assert_eq!(lines(&held), [""; 0]);
+    let (mut next, changes) = onwards(&universe, &rules(cluster(3, "v2")));
     assert_eq!(changes.changed, ["cluster"]);
-    let ends = lines(&farewell(&mut universe).0);
-    assert_eq!(told, ["one opened 1", "two opened 1", "cluster opened 1"]);
-    assert_eq!(ends, ["cluster resolved 2 rule_changed"]);
+    assert_eq!(lines(&farewell(&mut next).0), ["one opened 1"]);
+    let (mut next, _) = onwards(&universe, &plan(&[("two", level("B", 0.2, "v1"))]));
+    let ends = ["one opened 1", "one resolved 2 rule_removed"];
+    assert_eq!(lines(&farewell(&mut next).0), ends);
 }
 
 #[test]
 fn a_universe_that_is_gone_ends_all_of_its_episodes() {
-    let mut universe = Universe::new(plan(&[("a", level(0.1, "v1")), ("b", level(0.001, "v1"))]));
-    close(&mut universe, "2026-01-05", 4.0);
+    let mut universe = Universe::new(plan(&[
+        ("a", level("A", 0.1, "v1")),
+        ("b", level("A", 0.001, "v1")),
+    ]));
+    close(&mut universe, "2026-01-05", 2.0);
     close(&mut universe, "2026-01-06", 4.95);
     let mut out = Vec::new();
     universe.state().farewell("us", &mut out);
@@ -241,12 +253,12 @@ fn a_universe_that_is_gone_ends_all_of_its_episodes() {
 /// What a version before this one wrote says less of a rule: what can be known is told.
 #[test]
 fn a_state_that_says_nothing_of_its_rules_ends_them_too() {
-    let mut universe = Universe::new(plan(&[("a", level(0.1, "v1"))]));
-    close(&mut universe, "2026-01-05", 4.0);
+    let mut universe = Universe::new(plan(&[("a", level("A", 0.1, "v1"))]));
+    close(&mut universe, "2026-01-05", 2.0);
     close(&mut universe, "2026-01-06", 4.95);
     let mut state = serde_json::to_value(universe.state()).unwrap();
     state["rules"]["a"].as_object_mut().unwrap().remove("about");
-    let mut next = Universe::new(plan(&[("b", level(0.1, "v1"))]));
+    let mut next = Universe::new(plan(&[("b", level("A", 0.1, "v1"))]));
     next.restore(serde_json::from_value(state).unwrap());
     let (ends, _) = farewell(&mut next);
     assert_eq!(ends[0].key(), "us/a/A");
