@@ -9,6 +9,11 @@ MAKEFLAGS += --no-print-directory
 CACHE := $(CURDIR)/.cache
 SKIPPED := $(CURDIR)/target/skipped-tests.txt
 FUZZ_CASES ?= 20000
+SEED ?= 1
+TICKS ?= 200000000
+BACKLOG ?= 5000000
+SEEDS ?= 1000
+FIRST ?= 0
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
@@ -35,6 +40,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
+	$(MAKE) mutants || status=$$?; \
 	scripts/list-skipped $(SKIPPED); exit $$status
 
 .PHONY: lint
@@ -57,6 +63,44 @@ docs: rust ## Build the API documentation with warnings denied, and run what tes
 .PHONY: bench
 bench: rust system-packages kafka ## Measure the engine and the service against their floors
 	cargo bench --locked -p rotation-tests --bench '*'
+
+.PHONY: prove
+prove: rust system-packages kafka
+	cargo build --locked --release -p rotation-service -p rotation-tests --bin rotation --bin prove
+
+.PHONY: chaos
+chaos: prove ## Break a cluster of three nodes for half an hour, then compare every alert (SEED)
+	target/release/prove chaos long $(SEED)
+
+.PHONY: latency
+latency: prove ## Measure from a tick to its alert, hop by hop, beside 10,000 ticks a second
+	target/release/prove latency
+
+.PHONY: scale
+scale: prove ## Read the same backlog with 1, 2 and 4 processes
+	target/release/prove scale
+
+.PHONY: soak
+soak: prove ## Feed TICKS with three restarts; watch memory, descriptors and state
+	target/release/prove soak $(TICKS)
+
+.PHONY: recovery
+recovery: prove ## Restore 10,000 series with windows of 252 sessions; restart 4 processes in turn
+	target/release/prove recovery
+
+.PHONY: overload
+overload: prove ## Catch up with a BACKLOG; slow the sink down; stop a partition
+	target/release/prove overload $(BACKLOG)
+
+# A build of its own: no other program may have faults planted in it.
+.PHONY: mutants
+mutants: rust ## Plant faults in the service, and see that the simulation finds each
+	scripts/require-tests cargo test --locked --workspace --features rotation-tests/mutants \
+	  --test simulation_mutants -- --nocapture
+
+.PHONY: simulate
+simulate: rust ## Run the service in a simulated world with faults: SEEDS of them, from seed FIRST
+	cargo run --locked --release -p rotation-tests --bin simulate -- $(SEEDS) $(FIRST)
 
 .PHONY: fuzz-short
 fuzz-short: rust ## Run the property tests named fuzz* with many cases (FUZZ_CASES)

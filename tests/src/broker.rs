@@ -23,13 +23,25 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::leashed::Leashed;
 use crate::skipped;
 
+mod acls;
 mod admin;
 mod jars;
 mod records;
+pub mod secure;
 mod server;
 
+pub use acls::{Acl, Operation, Resource};
 pub use admin::Topic;
 pub use records::Record;
+
+/// The folder of Apache Kafka's jars, fetched if need be; `None` where they cannot be had.
+///
+/// # Errors
+///
+/// When fetching goes wrong half way.
+pub fn kafka_libs() -> Result<Option<std::path::PathBuf>> {
+    jars::find()
+}
 
 /// Longest wait for one answer of the broker.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -79,6 +91,15 @@ impl Broker {
             bootstrap,
             server: Some(server),
         }))
+    }
+
+    /// A cluster that runs already, at these addresses.
+    #[must_use]
+    pub fn at(bootstrap: &str) -> Self {
+        Self {
+            bootstrap: bootstrap.to_owned(),
+            server: None,
+        }
     }
 
     /// Stops the broker in its tracks, or lets it go on: it is not gone, it only does not answer.

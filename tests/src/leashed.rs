@@ -80,17 +80,31 @@ impl Leashed {
         Ok(())
     }
 
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The server's process id, once it runs.
+    ///
+    /// # Errors
+    ///
+    /// Before that.
+    pub fn pid(&self) -> Result<u32> {
+        let pid = fs::read_to_string(self.folder.join("pid")).context("not started yet")?;
+        pid.trim().parse().context("not started yet")
+    }
+
     /// Stops the server in its tracks, or lets it go on: it is not gone, it only does not answer.
     ///
     /// # Errors
     ///
     /// When there is no such process.
     pub fn freeze(&self, frozen: bool) -> Result<()> {
-        let server = fs::read_to_string(self.folder.join("pid"))?;
+        let server = self.pid()?.to_string();
         let signal = if frozen { "-STOP" } else { "-CONT" };
-        let status = Command::new("kill")
-            .args([signal, server.trim()])
-            .status()?;
+        let status = Command::new("kill").args([signal, &server]).status()?;
         ensure!(
             status.success(),
             "kill {signal} {server} ended with {status}"

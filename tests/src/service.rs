@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,17 +24,15 @@ const PAUSE: Duration = Duration::from_millis(25);
 #[must_use]
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .expect("tests are built below the profile's folder");
-    let binary = folder.join("rotation");
-    assert!(
-        binary.exists(),
-        "{} is missing: run `cargo build --workspace --bins` first",
-        binary.display()
-    );
-    binary
+    // Tests are built one folder below the programs.
+    let beside = test.ancestors().skip(1).take(2);
+    let mut found = beside.map(|folder| folder.join("rotation"));
+    found.find(|binary| binary.is_file()).unwrap_or_else(|| {
+        panic!(
+            "no `rotation` beside {}: run `cargo build --workspace --bins` first",
+            test.display()
+        )
+    })
 }
 
 /// Topics, group and configuration of one test.
@@ -89,6 +87,18 @@ impl Deployment {
         self.folder.path().join("rotation.toml")
     }
 
+    /// The consumer group of a stage.
+    #[must_use]
+    pub fn group(&self, stage: &str) -> String {
+        format!("{}.{stage}", self.group)
+    }
+
+    /// Prefix of its groups and transactional ids.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.group
+    }
+
     /// A folder that ends with the test.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -124,13 +134,43 @@ impl Deployment {
     ///
     /// When it cannot be started.
     pub fn run(&self, instance: &str, args: &[&str]) -> Result<Service> {
+        self.run_in(instance, args, &[])
+    }
+
+    /// The same with further variables in its environment.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn run_in(
+        &self,
+        instance: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Service> {
+        self.run_with(&self.config(), instance, args, environment)
+    }
+
+    /// The same with another configuration.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn run_with(
+        &self,
+        config: &Path,
+        instance: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Service> {
         let log = self.folder.path().join(format!("{}.log", unique(instance)));
         let child = Command::new(binary())
             .arg("run")
             .arg("--config")
-            .arg(self.config())
+            .arg(config)
             .args(["--instance", instance])
             .args(args)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
@@ -295,6 +335,61 @@ impl Service {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such process.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()?;
+        ensure!(status.success(), "kill -{name} ended with {status}");
+        Ok(())
+    }
+
+    /// All that it logged.
+    #[must_use]
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it ends by itself; its exit code and all that it logged.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end; the error carries its log.
+    pub fn await_end(mut self) -> Result<(Option<i32>, String)> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                let log = std::fs::read_to_string(&self.log)?;
+                return Ok((status.code(), log));
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "it does not end; its log ends\n{}",
+                self.log()
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Fails when it has ended.
     ///
     /// # Errors
@@ -330,6 +425,28 @@ impl Service {
             ensure!(
                 Instant::now() < deadline,
                 "no HTTP address in {PATIENCE:?}; the log ends\n{}",
+                self.log()
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Waits until it says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When the process ends or does not get ready in time.
+    pub fn await_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.alive()?;
+            // It says its address a moment before it answers there.
+            if self.get("/readyz").is_ok_and(|(status, _)| status == 200) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "not ready in {PATIENCE:?}; the log ends\n{}",
                 self.log()
             );
             std::thread::sleep(PAUSE);
@@ -388,10 +505,7 @@ impl Service {
     /// When it does not stop, or not well; the error carries its log.
     pub fn terminate(mut self) -> Result<()> {
         self.alive()?;
-        let status = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()?;
-        ensure!(status.success(), "kill -TERM failed");
+        self.signal("TERM")?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.child.try_wait()? {

@@ -1,6 +1,9 @@
 //! The command line.
 
-use crate::{backtest, calibrate, changepoints, config, demo, replay, run, tail, why};
+use crate::{
+    audit, backtest, calibrate, changepoints, config, demo, explain, redrive, replay, run, secrets,
+    tail, why,
+};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,6 +23,7 @@ Examples:
   rotation why rules.toml --data daily/ --at 2026-01-15  how far each rule was from firing
   rotation calibrate rules.toml --data daily/            how often each rule opens, and how often by chance
   rotation run --config rules.toml                       the service
+  rotation audit --config rules.toml                     what was published, proven
 
 Exit codes: 0 fine, 1 done with reservations, 2 wrong usage or configuration, 3 Kafka failed."
 )]
@@ -38,6 +42,12 @@ enum Command {
     Check(CheckArgs),
     /// Follow the alert topic, one readable line an event.
     Tail(tail::Args),
+    /// Prove what stands on the alert topic, or say what is wrong with it.
+    Audit(audit::Args),
+    /// Compute one alert anew from the bars that it cites, and show how.
+    Explain(explain::Args),
+    /// Put dead letters back on their topic.
+    Redrive(redrive::Args),
     /// Put market data files on the ticks topic.
     Replay(replay::ReplayArgs),
     /// Run the rules over files: no Kafka, the same engine, the same alerts.
@@ -96,9 +106,15 @@ impl Cli {
             Command::Run(args) => run::run(&args),
             Command::Demo(args) => demo::run(&args),
             Command::Tail(args) => tail::run(&args),
+            Command::Audit(args) => audit::run(&args, &mut out.lock()),
+            Command::Explain(args) => explain::run(&args, &mut out.lock()),
+            Command::Redrive(args) => redrive::run(&args, &mut out.lock()),
             Command::Replay(args) => replay::run(&args),
             Command::Check(args) => {
                 let config = config::Config::load(&args.file)?;
+                for warning in secrets::warnings(&config, &args.file) {
+                    eprintln!("warning: {warning}");
+                }
                 write!(out, "{}", config::describe(&config))?;
                 Ok(ExitCode::SUCCESS)
             }

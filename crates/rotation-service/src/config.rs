@@ -8,7 +8,7 @@ use rotation_engine::plan::UniversePlan;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod describe;
@@ -40,18 +40,25 @@ pub struct Config {
 }
 
 /// Where metrics and health are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
     /// Address and port; port 0 asks the system for a free one.
     pub listen: SocketAddr,
+    /// The file that holds the token; without one nothing that changes something is served.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[http]` as written.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpSpec {
-    /// Where `/metrics`, `/healthz` and `/readyz` are served: an address and a port. Default `127.0.0.1:9464`.
+    /// Where `/metrics`, `/healthz` and `/readyz` are served: an address and a port. Default `127.0.0.1:9464`. An address
+    /// beyond loopback needs `token_file`, or to be said again by `--insecure-listen`.
     listen: Option<String>,
+    /// A file whose one line is the token, 16 characters or more; read once, at start. With it every request but those of
+    /// `/healthz` and `/readyz` has to bring `Authorization: Bearer TOKEN`; without it requests that would change something
+    /// are refused. A relative path is looked for beside the configuration. Default: none.
+    token_file: Option<PathBuf>,
 }
 
 /// The listening address of a configuration that names none.
@@ -112,7 +119,7 @@ fn read(reader: &mut Reader<'_>, mut root: toml::Table, folder: &Path) -> Option
         .and_then(|table| kafka::read(reader, table, &at.key("kafka")));
     let http = reader
         .table(&mut root, &at, "http")
-        .and_then(|table| read_http(reader, table, &at.key("http")));
+        .and_then(|table| read_http(reader, table, &at.key("http"), folder));
     let universes = reader.table(&mut root, &at, "universe");
     let universes =
         universes.and_then(|table| universe::read_all(reader, table, &at.key("universe"), folder));
@@ -123,11 +130,19 @@ fn read(reader: &mut Reader<'_>, mut root: toml::Table, folder: &Path) -> Option
     })
 }
 
-fn read_http(reader: &mut Reader<'_>, table: toml::Table, at: &KeyPath) -> Option<HttpConfig> {
+fn read_http(
+    reader: &mut Reader<'_>,
+    table: toml::Table,
+    at: &KeyPath,
+    folder: &Path,
+) -> Option<HttpConfig> {
     let spec: HttpSpec = reader.read(table, at)?;
     let listen = spec.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
     match listen.parse() {
-        Ok(listen) => Some(HttpConfig { listen }),
+        Ok(listen) => Some(HttpConfig {
+            listen,
+            token_file: spec.token_file.map(|path| folder.join(path)),
+        }),
         Err(_) => {
             reader.bad_value(
                 &at.key("listen"),

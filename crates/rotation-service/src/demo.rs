@@ -9,6 +9,7 @@
 //! service keeps no state, and exactly-once delivery is not what is shown here.
 
 use crate::config::Config;
+use crate::http::Access;
 use crate::metrics::Metrics;
 use crate::run;
 use crate::stage::{StateMode, StopSignal};
@@ -131,6 +132,8 @@ fn play(
     let embedded = Embedded::start(&config.kafka.topics)?;
     config.kafka.brokers = vec![embedded.address()];
     let listener = listen(args.listen, runtime, notes)?;
+    config.http.listen = args.listen;
+    let access = Access::new(&config.http, None)?;
     config.http.listen = listener.local_addr()?;
     let scenario = Scenario::great_rotation(args.seed);
     narrate::beginning(notes, &scenario, &config)?;
@@ -140,7 +143,7 @@ fn play(
         Start::Beginning,
     )?;
     let gauges = Gauges::new(Metrics::new());
-    let service = Service::start(&config, runtime, listener, &gauges)?;
+    let service = Service::start(&config, runtime, (listener, access), &gauges)?;
     let feed = Feed::start(
         &config.kafka,
         scenario.clone(),
@@ -218,7 +221,7 @@ impl Service {
     fn start(
         config: &Config,
         runtime: &Runtime,
-        listener: TcpListener,
+        http: (TcpListener, Access),
         gauges: &Gauges,
     ) -> anyhow::Result<Service> {
         let stop: StopSignal = Arc::new(AtomicBool::new(false));
@@ -239,7 +242,7 @@ impl Service {
         let signal = stop.clone();
         let thread = std::thread::Builder::new()
             .name("service".to_owned())
-            .spawn(move || run::serve(&config, &options, &handle, listener, &metrics, &signal))?;
+            .spawn(move || run::serve(&config, &options, &handle, http, &metrics, &signal))?;
         Ok(Service { stop, thread })
     }
 

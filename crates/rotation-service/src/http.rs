@@ -1,4 +1,7 @@
-//! The HTTP address: `/metrics`, `/healthz`, `/readyz`.
+//! The HTTP address: `/metrics`, `/healthz`, `/readyz`, and later whatever changes something.
+//!
+//! Who may ask what is decided in one place for all routes, present and future ([`access`]): a method that changes
+//! something always needs the token. What a connection may cost is bounded in [`server`].
 
 use crate::metrics::Metrics;
 use axum::Router;
@@ -10,6 +13,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
+
+pub mod access;
+mod bounds;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use access::{Access, AccessError};
+
+use server::Limits;
 
 /// Asks the process how it does.
 pub trait Health: Send + Sync + 'static {
@@ -31,18 +44,44 @@ struct Shared {
 /// Those of the listener.
 pub async fn serve(
     listener: TcpListener,
+    access: Access,
     metrics: Metrics,
     health: Arc<dyn Health>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let app = Router::new()
+    let app = guarded(
+        routes(Shared { metrics, health }),
+        access,
+        Limits::default(),
+    );
+    server::serve(listener, app, Limits::default(), shutdown).await
+}
+
+fn routes(shared: Shared) -> Router {
+    reading().merge(changing()).with_state(shared)
+}
+
+/// Routes that only tell something: GET, and so HEAD.
+fn reading() -> Router<Shared> {
+    Router::new()
         .route("/metrics", get(scrape))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(Shared { metrics, health });
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown)
-        .await
+        .route(access::HEALTHZ, get(healthz))
+        .route(access::READYZ, get(readyz))
+}
+
+/// Routes that change something. They are POST, PUT, PATCH or DELETE, never GET: that is what asks for the token.
+fn changing() -> Router<Shared> {
+    Router::new()
+}
+
+/// The routes behind who may ask, what a request may cost, and what every answer says to browsers.
+fn guarded(routes: Router, access: Access, limits: Limits) -> Router {
+    use axum::middleware::{from_fn, from_fn_with_state};
+    routes
+        .layer(from_fn_with_state(Arc::new(access), access::admit))
+        .layer(from_fn_with_state(limits, bounds::bound))
+        .layer(axum::extract::DefaultBodyLimit::max(bounds::BODY_MAX))
+        .layer(from_fn(bounds::harden))
 }
 
 async fn scrape(State(shared): State<Shared>) -> impl IntoResponse {

@@ -2,7 +2,8 @@
 //!
 //! Three things are decided here and nowhere else: how a client is configured ([`KafkaSettings`]), which librdkafka
 //! properties a user may set (any but those the commit protocol stands on), and what the topics look like
-//! ([`topics`]). The loop that moves records is in [`crate::stage`].
+//! ([`topics`]). Before anything runs, [`preflight`] looks whether the cluster lets us in and lets us do what we shall
+//! have to do; a [`refusal`] is one sentence that says what to change. The loop that moves records is in [`crate::stage`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +12,11 @@ use rdkafka::ClientConfig;
 
 use crate::config::{KafkaConfig, SecretError, Topics};
 
+mod certificates;
+mod ear;
+pub(crate) mod log;
+pub mod preflight;
+pub mod refusal;
 pub mod topics;
 
 /// Properties that the commit protocol or the restore stands on, with what would break.

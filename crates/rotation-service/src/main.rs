@@ -3,6 +3,7 @@
 use clap::Parser;
 use rdkafka::error::KafkaError;
 use rotation_service::cli::Cli;
+use rotation_service::kafka::refusal::Refusal;
 use rotation_service::kafka::topics::TopicError;
 use rotation_service::stage::StageError;
 use std::process::ExitCode;
@@ -25,6 +26,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let kafka = error.is::<StageError>() || error.is::<TopicError>() || error.is::<KafkaError>();
+    let kafka = error.is::<StageError>()
+        || error.is::<TopicError>()
+        || error.is::<Refusal>()
+        || error.is::<KafkaError>();
     if kafka { 3 } else { 2 }
 }

@@ -3,10 +3,12 @@
 //! One thread a stage, an HTTP address, and a signal that stops them: SIGTERM or SIGINT. Each stage then steps and
 //! commits what it has read, leaves its group, and the process ends.
 
-use crate::config::Config;
-use crate::http::{self, Health};
-use crate::kafka::{KafkaSettings, topics};
+use crate::config::{Config, Topics};
+use crate::http::{self, Access, Health};
+use crate::kafka::refusal::Needs;
+use crate::kafka::{KafkaSettings, preflight, topics};
 use crate::metrics::{Metrics, StageMetrics};
+use crate::secrets;
 use crate::stage::{
     self, Liveness, RebalanceKind, StageError, StageFact, StageSettings, StateMode, StopSignal,
 };
@@ -28,6 +30,9 @@ pub use logs::LogFormat;
 
 /// A stage that has not polled for so long is not alive.
 const POLL_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Name of the stage that makes ticks into bars.
+const SAMPLER: &str = "sampler";
 
 /// How a process runs, beside its configuration.
 #[derive(Clone, Debug)]
@@ -55,7 +60,12 @@ pub struct Options {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     logs::start(args.log_format)?;
     let mut config = Config::load(&args.config)?;
-    args.apply(&mut config);
+    args.apply_files(&mut config);
+    for warning in secrets::warnings(&config, &args.config) {
+        tracing::warn!("{warning}");
+    }
+    args.apply(&mut config)?;
+    let access = Access::new(&config.http, args.insecure_listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -68,8 +78,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .with_context(|| {
             format!("cannot listen on {listen} (another process? choose another with --listen)")
         })?;
+    let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
+    preflight::connect(&settings)?;
     if let Some(partitions) = args.create_topics {
-        let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
         let created = topics::create_topics(&settings, partitions, args.replication)?;
         tracing::info!(topics = created.join(", "), "created topics");
     }
@@ -77,7 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         &config,
         &args.options(),
         runtime.handle(),
-        listener,
+        (listener, access),
         &Metrics::new(),
         &stop,
     )?;
@@ -93,7 +104,7 @@ pub fn serve(
     config: &Config,
     options: &Options,
     runtime: &tokio::runtime::Handle,
-    listener: TcpListener,
+    (listener, access): (TcpListener, Access),
     metrics: &Metrics,
     stop: &StopSignal,
 ) -> anyhow::Result<()> {
@@ -104,6 +115,7 @@ pub fn serve(
     let http_stop = stop.clone();
     let http = runtime.spawn(http::serve(
         listener,
+        access,
         metrics.clone(),
         health,
         wait_for(http_stop),
@@ -139,7 +151,7 @@ impl Stages {
         metrics: &Metrics,
         stop: &StopSignal,
     ) -> anyhow::Result<Stages> {
-        let names = kafka.topics.clone();
+        let ticks = &kafka.topics.ticks;
         for plan in &config.universes {
             metrics.begin(plan);
         }
@@ -147,42 +159,37 @@ impl Stages {
         let mut stages = Vec::new();
         let (partitions, letter_bytes) = match options.state_mode {
             StateMode::Durable => {
-                let found = topics::verify_topics(&kafka)?;
-                tracing::info!(protection = %found.skew_protection(), "event times are bounded");
-                (found.partitions(&names.ticks), found.dead_letter_bytes)
+                let needs = needs(options.stages, &kafka.topics);
+                for needs in &needs {
+                    preflight::visible(&kafka, needs)?;
+                }
+                let found = topics::verify_topics(&kafka, &needs)?;
+                for needs in &needs {
+                    preflight::permissions(&kafka, needs)?;
+                }
+                if options.stages.samples() {
+                    tracing::info!(protection = %found.skew_protection(), "event times are bounded");
+                }
+                (found.partitions(ticks), found.dead_letter_bytes)
             }
             StateMode::Ephemeral => (
-                topics::count_partitions(&kafka, &names.ticks)?,
+                topics::count_partitions(&kafka, ticks)?,
                 topics::RECORD_BYTES_DEFAULT,
             ),
         };
-        let mut add = |settings: StageSettings, factory| {
+        let mut add = |(settings, factory): (StageSettings, _)| {
             let stage_metrics = metrics.stage(&settings.name);
-            stages.push((
-                options.apply(settings),
-                factory,
-                stage_metrics,
-                Arc::default(),
-            ));
+            let settings = options.apply(settings);
+            stages.push((settings, factory, stage_metrics, Arc::default()));
         };
         if options.stages.samples() {
-            let outputs = vec![names.bars.clone(), names.dead_letters.clone()];
-            let mut settings =
-                StageSettings::new(kafka.clone(), "sampler", 0, &names.ticks, outputs);
-            settings.idle_after = Some(options.idle_after);
-            let letters = DeadLetters::new(&names.ticks, sampler::DEAD_LETTERS, letter_bytes);
-            add(settings, samplers(config, partitions, letters, metrics));
+            let kafka = kafka.clone();
+            let stage = sampler_stage(config, kafka, partitions, letter_bytes, metrics);
+            add(stage);
         }
         if options.stages.decides() {
-            let outputs = vec![names.alerts.clone(), names.dead_letters.clone()];
-            let letters = DeadLetters::new(&names.bars, universe::DEAD_LETTERS, letter_bytes);
-            let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
-            let (ticks, bars) = (names.ticks, names.bars);
             let refuse = refusal(refused.clone(), stop.clone());
-            add(
-                settings,
-                universes(config, Cited { ticks, bars }, letters, metrics, refuse),
-            );
+            add(universe_stage(config, kafka, letter_bytes, metrics, refuse));
         }
         Ok(Stages { stages, refused })
     }
@@ -236,35 +243,73 @@ impl Stages {
     }
 }
 
-/// Makes the sampler stage's tasks.
-fn samplers(
+/// What the stages of this process ask of the cluster.
+fn needs(stages: StageChoice, names: &Topics) -> Vec<Needs> {
+    let stage = |stage: &str, input: &String, outputs: [&String; 2]| Needs {
+        stage: stage.to_owned(),
+        input: input.clone(),
+        outputs: outputs.map(Clone::clone).to_vec(),
+    };
+    let mut needs = Vec::new();
+    if stages.samples() {
+        needs.push(stage(
+            "sampler",
+            &names.ticks,
+            [&names.bars, &names.dead_letters],
+        ));
+    }
+    if stages.decides() {
+        needs.push(stage(
+            "universe",
+            &names.bars,
+            [&names.alerts, &names.dead_letters],
+        ));
+    }
+    needs
+}
+
+/// The stage that makes ticks into bars: how it is set up, and its tasks.
+pub fn sampler_stage(
     config: &Config,
+    kafka: KafkaSettings,
     partitions: i32,
-    letters: DeadLetters,
+    letter_bytes: usize,
     metrics: &Metrics,
-) -> stage::TaskFactory {
+) -> (StageSettings, stage::TaskFactory) {
+    let names = kafka.topics.clone();
+    let outputs = vec![names.bars, names.dead_letters];
+    let settings = StageSettings::new(kafka, SAMPLER, 0, &names.ticks, outputs);
+    let letters = DeadLetters::new(&names.ticks, sampler::DEAD_LETTERS, letter_bytes);
     let (plans, metrics) = (config.universes.clone(), metrics.clone());
-    Box::new(move |partition| {
+    let factory = Box::new(move |partition| -> Box<dyn stage::Task> {
         let letters = letters.clone();
         Box::new(SamplerTask::new(
             partition, partitions, &plans, letters, &metrics,
         ))
-    })
+    });
+    (settings, factory)
 }
 
-/// Makes the universe stage's tasks.
-fn universes(
+/// The stage that makes bars into alerts: how it is set up, and its tasks.
+pub fn universe_stage(
     config: &Config,
-    cited: Cited,
-    letters: DeadLetters,
+    kafka: KafkaSettings,
+    letter_bytes: usize,
     metrics: &Metrics,
     refuse: Refuse,
-) -> stage::TaskFactory {
+) -> (StageSettings, stage::TaskFactory) {
+    let names = kafka.topics.clone();
+    let outputs = vec![names.alerts, names.dead_letters];
+    let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
+    let letters = DeadLetters::new(&names.bars, universe::DEAD_LETTERS, letter_bytes);
+    let (ticks, bars) = (names.ticks, names.bars);
+    let cited = Cited { ticks, bars };
     let (plans, metrics) = (config.universes.clone(), metrics.clone());
-    Box::new(move |_| {
+    let factory = Box::new(move |_| -> Box<dyn stage::Task> {
         let (cited, letters, refuse) = (cited.clone(), letters.clone(), refuse.clone());
         Box::new(UniverseTask::new(&plans, cited, letters, &metrics, refuse))
-    })
+    });
+    (settings, factory)
 }
 
 /// Keeps the first reason why a universe goes no further, and stops the process.
@@ -278,6 +323,9 @@ fn refusal(reason_kept: Arc<Mutex<Option<String>>>, stop: StopSignal) -> Refuse 
 
 impl Options {
     fn apply(&self, mut settings: StageSettings) -> StageSettings {
+        if settings.name == SAMPLER {
+            settings.idle_after = Some(self.idle_after);
+        }
         settings.state_mode = self.state_mode;
         settings.commit_interval = self.commit_interval;
         settings.snapshot_interval = self.snapshot_interval;

@@ -17,6 +17,13 @@ pub const MESSAGE: &str = "rotation.error.message";
 /// Header: the bytes that the value had, a decimal number, where the dead letter holds only its beginning.
 pub const TRUNCATED: &str = "rotation.error.truncated";
 
+/// Header of a record that was put back on its topic: topic, partition and offset of its dead letter, with slashes.
+pub const REDRIVEN_FROM: &str = "rotation.redriven.from";
+/// Header of a marker among the dead letters: partition and offset of the letter that was put back, with a slash.
+pub const REDRIVEN_LETTER: &str = "rotation.redriven.letter";
+/// Header of a marker: topic, partition and offset of the record that was put back, with slashes.
+pub const REDRIVEN_TO: &str = "rotation.redriven.to";
+
 /// The most characters of a message that the header repeats.
 pub const MESSAGE_MAX: usize = 512;
 

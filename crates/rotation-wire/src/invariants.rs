@@ -1,4 +1,4 @@
-//! What always holds on the alert topic, named once: for simulation, tests, the service's counters and `rotation audit`.
+//! What always holds on the alert topic, named once: for simulation, tests, the service's counters, `rotation audit`.
 //!
 //! [`AlertLog`] is a fold over the events of the topic, in the order of their partition, without Kafka. It says what
 //! does not hold, and goes on, so that one fault is told once. [`committed_not_ahead`] holds a task's positions against

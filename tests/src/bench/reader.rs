@@ -234,7 +234,7 @@ fn stop_in_the_end(stop: &StopSignal) {
 fn run_stage(config: &Config, meter: &Arc<Mutex<Meter>>) -> Result<()> {
     let kafka = KafkaSettings::from_config(&config.kafka, "bench")?;
     let names = kafka.topics.clone();
-    let partitions = topics::verify_topics(&kafka)?.partitions(&names.ticks);
+    let partitions = topics::count_partitions(&kafka, &names.ticks)?;
     let outputs = vec![names.bars.clone(), names.dead_letters.clone()];
     let mut settings = StageSettings::new(kafka, "sampler", 0, &names.ticks, outputs);
     settings.idle_after = Some(IDLE_AFTER);
@@ -297,7 +297,7 @@ fn run_service(config: &Config, meter: &Mutex<Meter>) -> Result<()> {
                 config,
                 &options,
                 runtime.handle(),
-                listener,
+                (listener, rotation_service::http::Access::default()),
                 &metrics,
                 &stop,
             )

@@ -3,11 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::{ANSWER, Broker};
+
+/// As many replicas as the cluster is set up for: one where there is one node.
+const BY_THE_BROKER: i32 = -1;
 
 /// A topic to make: name, number of partitions, settings.
 pub type Topic<'a> = (&'a str, i32, &'a [(&'a str, &'a str)]);
@@ -22,7 +27,7 @@ impl Broker {
         let admin: AdminClient<DefaultClientContext> = self.config().create()?;
         let new = topics.iter().map(|&(name, partitions, settings)| {
             settings.iter().fold(
-                NewTopic::new(name, partitions, TopicReplication::Fixed(1)),
+                NewTopic::new(name, partitions, TopicReplication::Fixed(BY_THE_BROKER)),
                 |topic, (key, value)| topic.set(key, value),
             )
         });
@@ -55,6 +60,48 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// Changes the settings of a topic to these alone.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is refused or the broker does not answer.
+    pub fn set(&self, topic: &str, settings: &[(&str, &str)]) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (name, value) in settings {
+            change = change.set(name, value);
+        }
+        let options = AdminOptions::new().request_timeout(Some(ANSWER));
+        let changed = block_on(admin.alter_configs([&change], &options))?;
+        for answer in changed.context("cannot ask for settings")? {
+            if let Err((_, code)) = answer {
+                bail!("cannot change the settings of {topic}: {code}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that the records of a topic take on the broker's disk.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster was started by someone else.
+    pub fn bytes(&self, topic: &str) -> Result<u64> {
+        let server = self.server.as_ref().context("the cluster is not ours")?;
+        let mut bytes = 0;
+        for partition in self.partitions(topic)? {
+            let folder = server.folder().join(format!("data/{topic}-{partition}"));
+            for file in std::fs::read_dir(folder)? {
+                let file = file?;
+                if file.file_name().to_string_lossy().ends_with(".log") {
+                    // It may have been removed meanwhile.
+                    bytes += file.metadata().map_or(0, |file| file.len());
+                }
+            }
+        }
+        Ok(bytes)
     }
 
     /// The partitions of a topic that have a leader.

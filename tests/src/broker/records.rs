@@ -169,6 +169,16 @@ impl Broker {
         read(&committed, topic, stable)
     }
 
+    /// Whether a transaction is open on a topic.
+    ///
+    /// # Errors
+    ///
+    /// When the topic is unknown or the broker does not answer.
+    pub fn is_open(&self, topic: &str) -> Result<bool> {
+        let stable = ends(&self.committed_reader()?, topic, &self.partitions(topic)?)?;
+        Ok(stable != self.ends(topic)?)
+    }
+
     fn committed_reader(&self) -> Result<BaseConsumer> {
         let consumer = self
             .config()

@@ -1,5 +1,6 @@
 //! The server process: one node that is broker and controller.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -12,36 +13,58 @@ use crate::leashed::{Leashed, start_on_free_ports};
 /// Longest wait for a start; some seconds on an idle machine.
 const START: Duration = Duration::from_secs(120);
 
-/// Formats the storage, then becomes the server; run with the folder of jars and the file of properties.
+/// Formats the storage, then becomes the server; run with the folder of jars, the file of properties, and what more
+/// the formatting is told.
 const SCRIPT: &str = r#"
-java -Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$0/*" kafka.tools.StorageTool \
-  format --cluster-id cm90YXRpb24tdGVzdC1icg --config "$1" &&
-exec java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$0/*" kafka.Kafka "$1"
+libs=$0 file=$1
+shift
+java -Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$libs/*" kafka.tools.StorageTool \
+  format --cluster-id cm90YXRpb24tdGVzdC1icg --config "$file" "$@" &&
+exec java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*" kafka.Kafka "$file"
 "#;
 
 /// Starts a server and waits until it answers a metadata request; returns its address too.
 pub(super) fn start(libs: &Path) -> Result<(String, Leashed)> {
     let launch = |[broker, controller]: [u16; 2]| {
         Leashed::start("kafka", |folder| {
-            let file = folder.join("server.properties");
-            fs::write(&file, properties(folder, broker, controller))?;
-            Ok(vec![
-                "sh".into(),
-                "-c".into(),
-                SCRIPT.into(),
-                libs.as_os_str().to_owned(),
-                file.into(),
-            ])
+            command(libs, folder, broker, controller, "", &[])
         })
     };
-    let ready = |[broker, _]: [u16; 2], server: &Leashed| {
-        await_metadata(&address(broker), START, || server.alive())
-    };
+    let ready = |[broker, _]: [u16; 2], server: &Leashed| await_start(broker, server);
     let ([broker, _], server) = start_on_free_ports(launch, ready)?;
     Ok((address(broker), server))
 }
 
-fn address(port: u16) -> String {
+/// What runs a server with further properties, and with users for SCRAM.
+pub(super) fn command(
+    libs: &Path,
+    folder: &Path,
+    broker: u16,
+    controller: u16,
+    more: &str,
+    scram: &[String],
+) -> Result<Vec<OsString>> {
+    let file = folder.join("server.properties");
+    fs::write(&file, properties(folder, broker, controller) + more)?;
+    let mut command: Vec<OsString> = vec![
+        "sh".into(),
+        "-c".into(),
+        SCRIPT.into(),
+        libs.into(),
+        file.into(),
+    ];
+    for user in scram {
+        command.extend(["--add-scram".into(), user.into()]);
+    }
+    Ok(command)
+}
+
+/// Waits until the server answers.
+pub(super) fn await_start(broker: u16, server: &Leashed) -> Result<()> {
+    await_metadata(&address(broker), START, || server.alive())
+}
+
+pub(super) fn address(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 

@@ -27,7 +27,11 @@ pub fn describe(config: &Config) -> String {
     for property in kafka.properties.to_string().lines() {
         line(format!("  {property}"));
     }
-    line(format!("http        {}", config.http.listen));
+    let token = &config.http.token_file;
+    let token = token.as_ref().map_or("no token".to_owned(), |path| {
+        format!("token from {}", path.display())
+    });
+    line(format!("http        {}, {token}", config.http.listen));
     for universe in &config.universes {
         line(String::new());
         describe_universe(universe, &mut line);

@@ -127,6 +127,27 @@ impl Properties {
         self.0.insert(key.to_owned(), Property::Plain(value.into()));
     }
 
+    /// Sets one from the command line.
+    ///
+    /// # Errors
+    /// One on which the commit protocol stands, that librdkafka does not know, or whose value it does not take. The
+    /// value is not repeated where it may be a secret.
+    pub(crate) fn give(&mut self, key: &str, value: &str) -> Result<(), Problem> {
+        let property = Property::Plain(value.to_owned());
+        if let Some(reason) = crate::kafka::reserved(key) {
+            return Err(Problem::Reserved(reason.to_owned()));
+        }
+        check_property(key, &property).map_or(Ok(()), Err)?;
+        if is_secret(key) {
+            tracing::warn!(
+                "--property {key}: a secret on the command line can be read by every user of the machine; \
+                 give it as {{ env = \"NAME\" }} or {{ file = \"PATH\" }} in [kafka.properties]"
+            );
+        }
+        self.0.insert(key.to_owned(), property);
+        Ok(())
+    }
+
     /// The values, those of environment variables and files fetched now.
     ///
     /// # Errors
@@ -138,18 +159,24 @@ impl Properties {
                 key: key.clone(),
                 variable: variable.clone(),
             }),
-            Property::File(path) => std::fs::read_to_string(path)
-                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                .map_err(|source| SecretError::File {
+            Property::File(path) => {
+                crate::secrets::read(path).map_err(|source| SecretError::File {
                     key: key.clone(),
                     path: path.clone(),
                     source,
-                }),
+                })
+            }
         };
         self.0
             .iter()
             .map(|(key, property)| Ok((key.clone(), value(key, property)?)))
             .collect()
+    }
+
+    /// Whether the value of a property must never be shown.
+    #[must_use]
+    pub fn is_secret(&self, key: &str) -> bool {
+        is_secret(key)
     }
 
     fn shown<'a>(&'a self, key: &str, property: &'a Property) -> std::borrow::Cow<'a, str> {
@@ -292,7 +319,9 @@ fn read_properties(reader: &mut Reader<'_>, table: Table, at: &KeyPath) -> Prope
                 }
             },
         };
-        check_property(reader, &place, &key, &property);
+        if let Some(problem) = check_property(&key, &property) {
+            reader.fault(&place, problem);
+        }
         properties.0.insert(key, property);
     }
     properties
@@ -315,7 +344,7 @@ fn read_reference(value: Value) -> Option<Property> {
 }
 
 /// Asks librdkafka whether it knows the property and takes the value; of a secret only whether it knows it.
-fn check_property(reader: &mut Reader<'_>, place: &KeyPath, key: &str, property: &Property) {
+fn check_property(key: &str, property: &Property) -> Option<Problem> {
     use rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN;
     let value = match property {
         Property::Plain(value) => value.as_str(),
@@ -324,34 +353,21 @@ fn check_property(reader: &mut Reader<'_>, place: &KeyPath, key: &str, property:
     let refused = ClientConfig::new()
         .set(key, value)
         .create_native_config()
-        .err();
+        .err()?;
+    let shown = matches!(property, Property::Plain(_)) && !is_secret(key);
     match refused {
-        Some(KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, ..)) => {
-            let expected = "a property that librdkafka knows".to_owned();
-            reader.fault(
-                place,
-                Problem::Value {
-                    expected,
-                    found: format!("\"{key}\""),
-                },
-            );
-        }
-        Some(KafkaError::ClientConfig(_, why, ..))
-            if matches!(property, Property::Plain(_)) && !is_secret(key) =>
-        {
-            let expected = format!(
+        KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, ..) => Some(Problem::Value {
+            expected: "a property that librdkafka knows".to_owned(),
+            found: format!("\"{key}\""),
+        }),
+        KafkaError::ClientConfig(_, why, ..) if shown => Some(Problem::Value {
+            expected: format!(
                 "a value that librdkafka takes ({})",
                 why.trim_end_matches('.')
-            );
-            reader.fault(
-                place,
-                Problem::Value {
-                    expected,
-                    found: format!("\"{value}\""),
-                },
-            );
-        }
-        _ => {}
+            ),
+            found: format!("\"{value}\""),
+        }),
+        _ => None,
     }
 }
 

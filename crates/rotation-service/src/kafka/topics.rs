@@ -9,6 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::KafkaSettings;
+use super::refusal::Needs;
 
 /// The most bytes of a record that a broker takes unless it is told otherwise.
 pub const RECORD_BYTES_DEFAULT: usize = 1_048_588;
@@ -93,11 +94,34 @@ pub enum TopicError {
         /// The broker's answer.
         code: RDKafkaErrorCode,
     },
+    /// A topic is there and not to be seen.
+    #[error(
+        "Kafka does not allow Describe on topic `{topic}`: add Read or Write, which include it"
+    )]
+    Hidden {
+        /// The topic.
+        topic: String,
+    },
     /// A topic is missing.
     #[error("topic `{topic}` does not exist; create it, or start with --create-topics")]
     Missing {
         /// The topic.
         topic: String,
+    },
+    /// A transaction stays open.
+    #[error(
+        "a transaction is open in partition {partition} of topic `{topic}`, at offset {settled} of {end}: expected it to \
+         end within 30 s"
+    )]
+    Unsettled {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Up to here everything is committed or aborted.
+        settled: i64,
+        /// The end that was waited for.
+        end: i64,
     },
     /// A request needs a runtime that could not be started.
     #[error("cannot start a runtime for the admin client")]
@@ -156,27 +180,23 @@ pub fn create_topics(
     Ok(created)
 }
 
-/// Looks at the topics: all exist, how many partitions each has, and which stamp the ticks carry.
+/// Looks at the topics that stages need: all exist, how many partitions each has, and which stamp the ticks carry.
 ///
 /// # Errors
 ///
 /// When the cluster cannot be reached or a topic is missing.
-pub fn verify_topics(settings: &KafkaSettings) -> Result<FoundTopics, TopicError> {
+pub fn verify_topics(settings: &KafkaSettings, needs: &[Needs]) -> Result<FoundTopics, TopicError> {
     let client: BaseConsumer = settings
         .client()
         .create()
         .map_err(|source| unreachable("create a client", source))?;
     let topics = &settings.topics;
     let mut partitions = BTreeMap::new();
-    for topic in [
-        &topics.ticks,
-        &topics.bars,
-        &topics.alerts,
-        &topics.state,
-        &topics.dead_letters,
-    ] {
-        let count = partition_count(&client, topic)?;
-        partitions.insert(topic.clone(), count);
+    for needs in needs {
+        for topic in std::iter::once(&needs.input).chain(&needs.written(settings)) {
+            let count = partition_count(&client, topic)?;
+            partitions.insert(topic.clone(), count);
+        }
     }
     let stamp = topic_setting(settings, &topics.ticks, "message.timestamp.type");
     let bytes = topic_setting(settings, &topics.dead_letters, "max.message.bytes");
@@ -204,11 +224,17 @@ pub(crate) fn partition_count<C: Consumer<X>, X: rdkafka::consumer::ConsumerCont
     let metadata = client
         .fetch_metadata(Some(topic), ANSWER)
         .map_err(|source| unreachable(&format!("ask for the partitions of `{topic}`"), source))?;
-    let count = metadata
-        .topics()
-        .iter()
-        .find(|found| found.name() == topic && found.error().is_none())
-        .map_or(0, |found| found.partitions().len());
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let code = found
+        .and_then(|found| found.error())
+        .map(RDKafkaErrorCode::from);
+    if code == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+        return Err(TopicError::Hidden {
+            topic: topic.to_owned(),
+        });
+    }
+    let found = found.filter(|_| code.is_none());
+    let count = found.map_or(0, |found| found.partitions().len());
     match i32::try_from(count) {
         Ok(count) if count > 0 => Ok(count),
         _ => Err(TopicError::Missing {

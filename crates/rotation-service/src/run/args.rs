@@ -3,6 +3,7 @@
 use super::{LogFormat, Options};
 use crate::config::Config;
 use crate::stage::StateMode;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use rotation_engine::clock::parse_span;
 use std::net::SocketAddr;
@@ -44,10 +45,16 @@ pub struct Args {
     pub brokers: Vec<String>,
     /// A librdkafka property, as name=value; may be repeated.
     #[arg(short = 'X', long = "property", value_name = "NAME=VALUE", value_parser = property)]
-    pub properties: Vec<(String, String)>,
+    pub properties: Vec<GivenProperty>,
     /// Address of /metrics, /healthz and /readyz, instead of the one in the configuration.
     #[arg(long, value_name = "ADDRESS", env = "ROTATION_LISTEN")]
     pub listen: Option<SocketAddr>,
+    /// File with the token of the HTTP address, instead of the one in the configuration.
+    #[arg(long, value_name = "FILE", env = "ROTATION_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The address once more, where it is beyond loopback and there is no token: whoever reaches it may then read.
+    #[arg(long, value_name = "ADDRESS")]
+    pub insecure_listen: Option<SocketAddr>,
     /// Longest time an output waits for its commit; alerts never wait.
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = span)]
     pub commit_interval: Duration,
@@ -95,9 +102,20 @@ fn span(text: &str) -> Result<Duration, String> {
     ))
 }
 
-fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected name=value")?;
-    Ok((name.to_owned(), value.to_owned()))
+/// A librdkafka property from the command line. It may be a secret, so an error does not repeat it, nor does `Debug`.
+#[derive(Clone)]
+pub struct GivenProperty(String);
+
+impl std::fmt::Debug for GivenProperty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GivenProperty([not shown])")
+    }
+}
+
+/// Takes every text: what is wrong with it is said by [`Args::apply`], since clap would repeat it.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
+fn property(text: &str) -> Result<GivenProperty, std::convert::Infallible> {
+    Ok(GivenProperty(text.to_owned()))
 }
 
 impl Args {
@@ -115,17 +133,37 @@ impl Args {
             .unwrap_or_else(|| "rotation".to_owned())
     }
 
+    /// Flags win over the file, as far as they say where files are.
+    pub(super) fn apply_files(&self, config: &mut Config) {
+        if self.token_file.is_some() {
+            config.http.token_file.clone_from(&self.token_file);
+        }
+    }
+
     /// Flags win over the file.
-    pub(super) fn apply(&self, config: &mut Config) {
+    ///
+    /// # Errors
+    /// A property that is none, that librdkafka does not know, or whose value it does not take.
+    pub(super) fn apply(&self, config: &mut Config) -> anyhow::Result<()> {
         if !self.brokers.is_empty() {
             config.kafka.brokers.clone_from(&self.brokers);
         }
-        for (name, value) in &self.properties {
-            config.kafka.properties.set(name, value);
+        for GivenProperty(text) in &self.properties {
+            let Some((name, value)) = text.split_once('=') else {
+                bail!(
+                    "--property: expected NAME=VALUE, found no \"=\" (not shown: it may be a secret)"
+                );
+            };
+            config
+                .kafka
+                .properties
+                .give(name, value)
+                .with_context(|| format!("--property {name:?}"))?;
         }
         if let Some(listen) = self.listen {
             config.http.listen = listen;
         }
+        Ok(())
     }
 
     pub(super) fn options(&self) -> Options {

@@ -19,7 +19,7 @@ impl Stage {
             match self.transactor.initialise() {
                 Ok(()) => return Ok(()),
                 Err(error) if is_final(&error) || self.world.now() > deadline => {
-                    return Err(self.commit_error("initialise transactions", error));
+                    return Err(self.failed("initialise transactions", error));
                 }
                 Err(error) => {
                     tracing::info!(stage = self.settings.name, %error, "transactions are not ready yet");
@@ -33,7 +33,7 @@ impl Stage {
     pub(super) fn commit(&mut self) -> Result<(), StageError> {
         self.pending.retain(&self.members);
         if self.pending.is_empty() {
-            return Ok(());
+            return self.commits_again();
         }
         let begun = self.world.now();
         let result = self
@@ -49,7 +49,7 @@ impl Stage {
             Err(Failure::Aborted(error)) => self.put_off(error),
             Err(Failure::Unknown(error)) => self.find_out(begun, error),
             Err(Failure::Fenced(error) | Failure::Denied(error)) => {
-                Err(self.commit_error("commit", error))
+                Err(self.failed("commit", error))
             }
         }
     }
@@ -71,8 +71,16 @@ impl Stage {
             outputs,
             tasks: pending.touched.len(),
         });
+        self.commits_again()
+    }
+
+    /// Nothing waits for a commit that failed: it succeeded, or what it held belongs to others now.
+    pub(super) fn commits_again(&mut self) -> Result<(), StageError> {
         if self.failing.take().is_some() {
-            tracing::info!(stage = self.settings.name, "commits succeed again");
+            tracing::info!(
+                stage = self.settings.name,
+                "no failed commit waits any more"
+            );
             let resumed = self.consumer.resume();
             resumed.map_err(|source| self.failed("resume consumption", source))?;
         }
@@ -122,7 +130,7 @@ impl Stage {
                 }
                 Ok(false) => return self.put_off(last),
                 Err(error) if is_final(&error) => {
-                    return Err(self.commit_error("make the producer anew", error));
+                    return Err(self.failed("make the producer anew", error));
                 }
                 Err(error) => {
                     self.liveness.polled();
@@ -143,26 +151,6 @@ impl Stage {
         tracing::warn!(stage = self.settings.name, %error, "a commit failed and will be tried again");
         let code = error.code.clone();
         self.observe(&StageFact::CommitFailed { code });
-    }
-
-    /// Names who fenced us, if someone did.
-    pub(super) fn commit_error(&self, action: &str, source: PortError) -> StageError {
-        let stage = self.settings.name.clone();
-        let kafka = &self.settings.kafka;
-        match source.kind {
-            ErrorKind::MemberFenced => StageError::MemberFenced {
-                group: kafka.stage_group(&stage),
-                instance: kafka.instance.clone(),
-                stage,
-                source: Box::new(source),
-            },
-            ErrorKind::ProducerFenced => StageError::ProducerFenced {
-                transactional_id: kafka.transactional_id(&stage),
-                stage,
-                source: Box::new(source),
-            },
-            _ => self.failed(action, source),
-        }
     }
 }
 

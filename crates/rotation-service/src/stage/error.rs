@@ -26,7 +26,7 @@ pub enum StageError {
     },
     /// Another process took over the transactional id.
     #[error(
-        "stage {stage}: fenced by another process with transactional id `{transactional_id}`: give each process its own instance name"
+        "stage {stage}: fenced: another process has the transactional id `{transactional_id}` (give each process its own instance name), or this one was held up for longer than transaction.timeout.ms (then a restart goes on where the last commit was)"
     )]
     ProducerFenced {
         /// The stage.
@@ -39,7 +39,7 @@ pub enum StageError {
     },
     /// Another process took over the static membership.
     #[error(
-        "stage {stage}: fenced by another member of group `{group}` with instance name `{instance}`: give each process its own instance name"
+        "stage {stage}: fenced again and again by another member of group `{group}` with instance name `{instance}`: give each process its own instance name"
     )]
     MemberFenced {
         /// The stage.

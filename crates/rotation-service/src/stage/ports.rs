@@ -158,7 +158,7 @@ pub trait GroupConsumer: Send {
     /// The next change of the assignment, if there is one.
     fn next_event(&self) -> Option<Assignment>;
 
-    /// Answers an assignment: partitions, and from where.
+    /// Answers an assignment: partitions, and from where; none of them is paused.
     fn assign(&self, partitions: &[(i32, Start)]) -> Result<(), PortError>;
 
     /// Answers a revocation or a loss.

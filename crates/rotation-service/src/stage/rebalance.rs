@@ -16,6 +16,11 @@ use super::ports::{Assignment, Start};
 use super::restore::{Restored, restore};
 use super::run::{Restoring, Stage};
 use super::worker::{Job, NewTask, Replay};
+use crate::mutants::Mutant;
+
+/// A member that was fenced more often than this, within that time, does share its name.
+const FENCED_MOST: usize = 5;
+const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long a revoked partition waits for its last commit. What is not committed by then is left to the next owner.
 const REVOKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -158,6 +163,12 @@ impl Stage {
     /// Gives partitions up after a last commit.
     fn revoke(&mut self, partitions: &[i32]) -> Result<(), StageError> {
         self.rebalanced(RebalanceKind::Revoked, partitions.len());
+        if Mutant::DroppedRevoke.lives() {
+            return self
+                .consumer
+                .unassign(partitions)
+                .map_err(|source| self.failed("give up partitions", source));
+        }
         self.settle(REVOKE_PATIENCE)?;
         self.give_up(partitions)
     }
@@ -195,11 +206,55 @@ impl Stage {
         self.give_up(partitions)
     }
 
+    /// Joins the group anew after another member of our name fenced us.
+    ///
+    /// That need not be another process: a coordinator that loses its answer to a static member, or what it had not
+    /// stored yet, knows that member by an id which the member never heard of, and fences it. A true second process
+    /// fences our producer as well, at the next commit, and that ends the stage.
+    pub(super) fn rejoin(&mut self, error: StageError) -> Result<(), StageError> {
+        let now = self.world.now();
+        self.fenced.push(now);
+        self.fenced
+            .retain(|at| now.duration_since(*at) < FENCED_WITHIN);
+        if self.fenced.len() > FENCED_MOST {
+            return Err(error);
+        }
+        tracing::warn!(stage = self.settings.name, %error, "joining the group anew");
+        self.restoring = None;
+        self.drain()?;
+        let held: Vec<i32> = self
+            .members
+            .iter()
+            .map(|(partition, _)| partition)
+            .collect();
+        self.rebalanced(RebalanceKind::Lost, held.len());
+        for &partition in &held {
+            self.members.remove(partition);
+        }
+        self.pending.retain(&self.members);
+        self.failing = None;
+        self.submit(Job::Drop(held))?;
+        self.count_tasks();
+        let consumer = self
+            .world
+            .consumer(&self.settings)
+            .map_err(|source| self.failed("create the consumer", source))?;
+        std::mem::replace(&mut self.consumer, consumer).close();
+        // Ends the transaction in which this was noticed, if it was in one.
+        self.initialise()?;
+        self.consumer
+            .subscribe()
+            .map_err(|source| self.failed("subscribe to the input", source))
+    }
+
     fn give_up(&mut self, partitions: &[i32]) -> Result<(), StageError> {
         for &partition in partitions {
             self.members.remove(partition);
         }
         self.pending.retain(&self.members);
+        if self.pending.is_empty() {
+            self.commits_again()?;
+        }
         self.submit(Job::Drop(partitions.to_vec()))?;
         self.count_tasks();
         self.consumer

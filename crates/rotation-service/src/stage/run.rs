@@ -10,7 +10,7 @@ use super::cluster::Cluster;
 use super::error::StageError;
 use super::members::{Intervals, Members, Pending};
 use super::observe::{Liveness, StageFact, StageObserver};
-use super::ports::{GroupConsumer, Polled, PortError, World};
+use super::ports::{ErrorKind, GroupConsumer, Polled, PortError, World};
 use super::restore::Restored;
 use super::settings::{StageSettings, StateMode};
 use super::task::TaskFactory;
@@ -57,7 +57,10 @@ pub fn run_in(
     let mut stage = Stage::new(world, settings, factory, observer, liveness)?;
     let result = stage.start().and_then(|()| {
         while !stop.load(Ordering::SeqCst) {
-            stage.turn()?;
+            match stage.turn() {
+                Err(error @ StageError::MemberFenced { .. }) => stage.rejoin(error)?,
+                done => done?,
+            }
         }
         stage.stop()
     });
@@ -65,11 +68,28 @@ pub fn run_in(
     result
 }
 
+/// What a failed call ends the stage with; it names who fenced us, if someone did.
 pub(super) fn failed(settings: &StageSettings, action: &str, source: PortError) -> StageError {
-    StageError::Kafka {
-        stage: settings.name.clone(),
-        action: action.to_owned(),
-        source: Box::new(source),
+    let stage = settings.name.clone();
+    let kafka = &settings.kafka;
+    let source = Box::new(source);
+    match source.kind {
+        ErrorKind::MemberFenced => StageError::MemberFenced {
+            group: kafka.stage_group(&stage),
+            instance: kafka.instance.clone(),
+            stage,
+            source,
+        },
+        ErrorKind::ProducerFenced => StageError::ProducerFenced {
+            transactional_id: kafka.transactional_id(&stage),
+            stage,
+            source,
+        },
+        _ => StageError::Kafka {
+            stage,
+            action: action.to_owned(),
+            source,
+        },
     }
 }
 
@@ -109,6 +129,8 @@ pub(super) struct Stage {
     pub(super) chores: Instant,
     /// Since when commits fail, with a consumer paused so that it can be polled meanwhile.
     pub(super) failing: Option<Instant>,
+    /// When this member was fenced by another of its name, lately.
+    pub(super) fenced: Vec<Instant>,
     /// An instant, and what the wall clock said then.
     begun: (Instant, i64),
 }
@@ -161,6 +183,7 @@ impl Stage {
             idle_look: now,
             chores: now,
             failing: None,
+            fenced: Vec::new(),
             begun: (now, world.wall_clock()),
             world,
         })

@@ -21,6 +21,7 @@ use super::members::{Members, Pending};
 use super::ports::{ErrorKind, GroupConsumer, GroupOffset, PortError, Producer, World};
 use super::settings::{StageSettings, StateMode};
 use super::task::OutputRecord;
+use crate::mutants::Mutant;
 use rotation_wire::state::{encode_head, head_key};
 
 /// Why a commit did not succeed, by what is to be done.
@@ -120,7 +121,9 @@ impl Transactor {
         producer
             .begin()
             .map_err(|error| classify(error, Failure::Unknown))?;
-        self.send_outputs(producer, members, pending, deadline)?;
+        if !Mutant::CommitBeforeProduce.lives() {
+            self.send_outputs(producer, members, pending, deadline)?;
+        }
         self.send_state(producer, members, pending, deadline)?;
         producer.flush(deadline).map_err(Failure::Aborted)?;
         self.retry(deadline, |left| {
@@ -135,7 +138,13 @@ impl Transactor {
             return Err(Failure::Lost);
         }
         self.retry(deadline, |left| producer.commit(left))
-            .map_err(|error| classify(error, Failure::Unknown))
+            .map_err(|error| classify(error, Failure::Unknown))?;
+        if Mutant::CommitBeforeProduce.lives() {
+            self.send_outputs(producer, members, pending, deadline)?;
+            self.retry(deadline, |left| producer.commit(left))
+                .map_err(|error| classify(error, Failure::Unknown))?;
+        }
+        Ok(())
     }
 
     fn send_outputs(
@@ -183,6 +192,9 @@ impl Transactor {
             let Some((topic, partitions)) = &self.state else {
                 continue;
             };
+            if Mutant::OffsetsWithoutState.lives() && member.commit.is_multiple_of(2) {
+                continue;
+            }
             let at = Some(state_partition(partition, self.index, *partitions));
             let put = |key: &str, payload: Option<&[u8]>| {
                 let record = OutputRecord {

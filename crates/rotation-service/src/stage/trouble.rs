@@ -14,10 +14,10 @@ impl Stage {
     pub(super) fn consumer_error(&mut self, error: PortError) -> Result<(), StageError> {
         match error.kind {
             ErrorKind::OutOfRange => self.out_of_range(error),
-            ErrorKind::MemberFenced | ErrorKind::ProducerFenced => {
-                Err(self.commit_error("consume", error))
-            }
-            ErrorKind::Fatal | ErrorKind::Denied => Err(self.failed("consume", error)),
+            ErrorKind::MemberFenced
+            | ErrorKind::ProducerFenced
+            | ErrorKind::Fatal
+            | ErrorKind::Denied => Err(self.failed("consume", error)),
             ErrorKind::Passing => {
                 tracing::warn!(stage = self.settings.name, %error, "waiting for the cluster");
                 Ok(())

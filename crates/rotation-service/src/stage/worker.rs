@@ -1,6 +1,6 @@
 //! The worker: owns the tasks and steps batches, one job after the other; every job gets one answer, in order.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::ports::World;
 use super::run::receive;
 use super::task::{Idle, InputRecord, Outbox, Task, TaskFactory};
+use crate::mutants::Mutant;
 use rotation_wire::state::{Decision, DecisionKind, Parts};
 
 /// Longest wait for a job at a time; nothing depends on it.
@@ -188,11 +189,16 @@ impl Worker {
 
     fn work(&mut self, mut work: Work) -> Done {
         let mut done = Done::default();
-        for record in work.batch.iter() {
+        let mut step = |record: InputRecord<'_>| {
             let at = usize::try_from(record.partition).unwrap_or(usize::MAX);
             if let Some(Some(slot)) = self.slots.get_mut(at) {
                 slot.step(&record, &mut done);
             }
+        };
+        if Mutant::HashedOrder.lives() {
+            grouped_by_key(&work.batch).into_iter().for_each(&mut step);
+        } else {
+            work.batch.iter().for_each(&mut step);
         }
         for (partition, decision) in work.decisions {
             if let Some(slot) = self.slot(partition) {
@@ -344,6 +350,15 @@ impl Slot {
         }
         self.touched = false;
     }
+}
+
+/// The records of a batch in the order of a hash map over their keys: a fault to be planted.
+fn grouped_by_key(batch: &Batch) -> Vec<InputRecord<'_>> {
+    let mut groups: HashMap<Option<&[u8]>, Vec<InputRecord<'_>>> = HashMap::new();
+    for record in batch.iter() {
+        groups.entry(record.key).or_default().push(record);
+    }
+    groups.into_values().flatten().collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{DeadLetters, from_millis};
 use crate::metrics::{Metrics, UniverseMetrics};
+use crate::mutants::Mutant;
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
@@ -237,6 +238,10 @@ impl Task for SamplerTask {
 
     fn end_of_batch(&mut self, outbox: &mut Outbox) {
         for universe in &mut self.universes {
+            if Mutant::WallClockHorizon.lives() {
+                let until = super::now();
+                universe.sampler.idle(until, self.offset, &mut self.out);
+            }
             universe.sampler.flush(self.offset, &mut self.out);
             universe.publish(&mut self.out, outbox);
         }

@@ -1,13 +1,12 @@
 //! The universe stage's task: one partition of the bars log, and the universes whose records are in it.
 
-use super::{DeadLetters, from_millis};
+use super::{DeadLetters, from_millis, now};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
 use rotation_engine::alert::Alert;
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::LogRecord;
-use rotation_engine::time::EventTime;
 use rotation_engine::universe::{Universe, UniverseState};
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
@@ -15,7 +14,6 @@ use rotation_wire::invariants::{AlertLog, Place, Seen, Violation};
 use rotation_wire::state::{decode_part, encode_part};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 mod left;
 
@@ -36,6 +34,24 @@ pub struct Cited {
     pub ticks: String,
     /// The bars log.
     pub bars: String,
+}
+
+impl Cited {
+    /// What an event cites that a record of the bars log leads to.
+    pub(crate) fn positions(&self, partition: i32, offset: i64, log: &LogRecord) -> Vec<Position> {
+        vec![
+            Position {
+                topic: self.bars.clone(),
+                partition,
+                offset,
+            },
+            Position {
+                topic: self.ticks.clone(),
+                partition: i32::try_from(log.source).unwrap_or(i32::MAX),
+                offset: log.offset,
+            },
+        ]
+    }
 }
 
 /// Runs the universes of one partition.
@@ -122,18 +138,7 @@ impl UniverseTask {
             hosted.metrics.record(&output);
             match output {
                 Output::Alert(alert) => {
-                    let positions = vec![
-                        Position {
-                            topic: self.cited.bars.clone(),
-                            partition: record.partition,
-                            offset: record.offset,
-                        },
-                        Position {
-                            topic: self.cited.ticks.clone(),
-                            partition: i32::try_from(log.source).unwrap_or(i32::MAX),
-                            offset: log.offset,
-                        },
-                    ];
+                    let positions = self.cited.positions(record.partition, record.offset, log);
                     send(*alert, Some(positions), outbox);
                 }
                 Output::Rejected { code, message } => {
@@ -177,13 +182,6 @@ fn send(alert: Alert, positions: Option<Vec<Position>>, outbox: &mut Outbox) {
         headers,
     );
     outbox.urgent();
-}
-
-fn now() -> EventTime {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos());
-    EventTime::from_nanos(i64::try_from(since).unwrap_or(i64::MAX))
 }
 
 impl Drop for UniverseTask {

@@ -71,7 +71,9 @@ impl GroupConsumer for KafkaConsumer {
             };
             list.add_partition_offset(&self.input, partition, offset)?;
         }
-        Ok(self.consumer.incremental_assign(&list)?)
+        self.consumer.incremental_assign(&list)?;
+        // librdkafka remembers over a loss that a partition was paused.
+        Ok(self.consumer.resume(&list)?)
     }
 
     fn unassign(&self, partitions: &[i32]) -> Result<(), PortError> {
