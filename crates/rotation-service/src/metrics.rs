@@ -43,6 +43,9 @@ macro_rules! docs {
 
 docs! {
     BUILD = "rotation_build_info" ["version"] "1, labelled with the version that runs.";
+    CONFIG = "rotation_config_info" ["digest"] "1, labelled with the digest of the configuration in force.";
+    RELOADS = "rotation_config_reloads_total" ["outcome"] "Reloads of the configuration: applied, or refused, which changed nothing.";
+    RELOADED = "rotation_config_applied_time_seconds" [] "When the configuration in force was applied, in seconds since 1970 UTC.";
     CONSUMED = "rotation_records_consumed_total" ["stage"] "Records read from a stage's input topic.";
     ACCEPTED = "rotation_ticks_accepted_total" ["universe"] "Ticks that went into a bar or to a rule on ticks.";
     DROPPED = "rotation_ticks_dropped_total" ["universe", "code"] "Ticks, bars and horizons left out on purpose, by reason.";
@@ -82,6 +85,9 @@ pub struct Metrics {
     accepted: IntCounterVec,
     dropped: IntCounterVec,
     dead: IntCounterVec,
+    config: IntGaugeVec,
+    reloads: IntCounterVec,
+    reloaded: Gauge,
     bars: IntCounterVec,
     rules_changed: IntCounterVec,
     corrections: IntCounterVec,
@@ -161,6 +167,9 @@ impl Metrics {
             accepted: counter(r, &ACCEPTED),
             dropped: counter(r, &DROPPED),
             dead: counter(r, &DEAD),
+            config: int_gauge(r, &CONFIG),
+            reloads: counter(r, &RELOADS),
+            reloaded: register(r, Gauge::with_opts(opts(&RELOADED))),
             bars: counter(r, &BARS),
             rules_changed: counter(r, &RULES_CHANGED),
             corrections: counter(r, &CORRECTIONS),
@@ -300,6 +309,22 @@ impl Metrics {
     /// Something that always holds does not.
     pub fn violated(&self, violation: &Violation) {
         self.violations.with_label_values(&[violation.code()]).inc();
+    }
+
+    /// A configuration is in force from now on, `now` in seconds since 1970.
+    pub fn configured(&self, digest: &str, now: f64) {
+        self.config.reset();
+        self.config.with_label_values(&[digest]).set(1);
+        self.reloaded.set(now);
+        for outcome in ["applied", "refused"] {
+            self.reloads.with_label_values(&[outcome]);
+        }
+    }
+
+    /// A reload of the configuration ended.
+    pub fn reload(&self, is_applied: bool) {
+        let outcome = if is_applied { "applied" } else { "refused" };
+        self.reloads.with_label_values(&[outcome]).inc();
     }
 
     /// A new configuration did something to a rule.

@@ -214,6 +214,7 @@ impl Stage {
             self.commit()?;
         }
         self.look_for_idle()?;
+        self.reload()?;
         self.chores()
     }
 
