@@ -194,7 +194,7 @@ impl Market {
             }
         }
         for step in 1..=4_i64 {
-            let time = session.open.saturating_add(step * 4_000 * SECOND);
+            let time = session.open.saturating_add(step * 3_000 * SECOND);
             for at in 0..10 {
                 let noise = (self.dice.unit() + self.dice.unit() - 1.0) * 0.01;
                 let change = if at == 8 {
@@ -237,8 +237,8 @@ impl Market {
     }
 }
 
-/// History, and what follows the snapshot.
-fn market() -> (Vec<Vec<Vec<u8>>>, Vec<Vec<Vec<u8>>>) {
+/// The records of all sessions.
+fn market() -> Vec<Vec<Vec<u8>>> {
     let mut market = Market {
         dice: Dice(20_260_115),
         prices: [
@@ -250,21 +250,35 @@ fn market() -> (Vec<Vec<Vec<u8>>>, Vec<Vec<Vec<u8>>>) {
     let first = "2021-01-04".parse().unwrap();
     let sessions: Vec<Session> = Calendar::Xnys
         .sessions(first, Calendar::Xnys.last_date())
-        .take(1_110)
+        .take(1_160)
         .collect();
-    let mut all: Vec<Vec<Vec<u8>>> = sessions
+    sessions
         .into_iter()
         .map(|session| market.session(session))
-        .collect();
-    let after = all.split_off(1_100);
-    (all, after)
+        .collect()
+}
+
+/// How many rules hold an episode open.
+fn open_count(part: &[u8]) -> usize {
+    open_rules(part).len()
 }
 
 /// Writes the folder, where one asks for it.
 fn generate() {
-    let (before, after) = market();
+    let sessions = market();
+    // The snapshot is taken where most rules hold an episode open.
     let mut service = Service::new(RULES);
-    for session in &before {
+    let mut best = (0, 0);
+    for (at, session) in sessions[..1_100].iter().enumerate() {
+        service.step(session);
+        if at >= 900 {
+            best = best.max((open_count(&service.universe.snapshot()[0].1), at + 1));
+        }
+    }
+    let (before, after) = sessions.split_at(best.1);
+    let after = &after[..60];
+    let mut service = Service::new(RULES);
+    for session in before {
         service.step(session);
     }
     // In the middle of a session: bars are open, and the last close is not official everywhere.
@@ -386,15 +400,13 @@ fn told(events: &[Vec<u8>]) -> Vec<String> {
     events.iter().map(line).collect()
 }
 
-/// The names of the rules that hold an episode open in the snapshot.
-fn open() -> Vec<String> {
+/// The names of the rules that hold an episode open in a snapshot.
+fn open_rules(part: &[u8]) -> Vec<String> {
     let plan = plan(RULES);
     let mut universe = Universe::new(plan.clone());
-    universe.restore(decode_part("desk", &read("universe.part.gz")).unwrap());
-    let open = universe
-        .open_episodes()
-        .zip(&plan.rules)
-        .filter(|(open, _)| *open > 0);
+    universe.restore(decode_part("desk", part).unwrap());
+    let open = universe.open_episodes().zip(&plan.rules);
+    let open = open.filter(|(open, _)| *open > 0);
     open.map(|(_, rule)| rule.name.clone()).collect()
 }
 
@@ -419,7 +431,7 @@ fn a_removed_rule_is_told_once_through_the_task_and_its_snapshot() {
         "level_approach",
         "spike",
     ];
-    let gone = open()
+    let gone = open_rules(&read("universe.part.gz"))
         .into_iter()
         .find(|rule| !is_read.contains(&rule.as_str()))
         .unwrap();
