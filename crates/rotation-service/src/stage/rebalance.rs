@@ -168,6 +168,7 @@ impl Stage {
                 .unassign(partitions)
                 .map_err(|source| self.failed("give up partitions", source));
         }
+        self.snapshot_last(Some(partitions))?;
         self.settle(REVOKE_PATIENCE)?;
         self.give_up(partitions)
     }

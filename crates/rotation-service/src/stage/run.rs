@@ -245,6 +245,7 @@ impl Stage {
             self.commit()?;
         }
         self.look_for_idle()?;
+        self.reload()?;
         self.chores()
     }
 

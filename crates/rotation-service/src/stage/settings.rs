@@ -1,5 +1,6 @@
 //! How a stage is set up.
 
+use super::reload::Reloads;
 use std::time::Duration;
 
 use crate::kafka::KafkaSettings;
@@ -59,6 +60,11 @@ pub struct StageSettings {
     /// Leave the group when stopped, so that others take over at once. A static member that does not leave keeps its
     /// partitions until the session times out, which suits quick restarts.
     pub leave_on_stop: bool,
+    /// Snapshot every task when stopped or when it goes to another member, so that nothing has to be stepped again, and
+    /// the next process may have other rules.
+    pub snapshot_on_stop: bool,
+    /// Where another configuration is asked for while the stage runs.
+    pub reloads: Reloads,
 }
 
 impl StageSettings {
@@ -93,6 +99,8 @@ impl StageSettings {
             allow_data_loss: false,
             standby: false,
             leave_on_stop: true,
+            snapshot_on_stop: false,
+            reloads: Reloads::default(),
         }
     }
 }
