@@ -43,6 +43,7 @@ fn holds(residue: u64) {
         "broker slow",
         "call timed out",
         "clock set",
+        "configuration reloaded",
         "fenced and ended",
         "indefinite end",
         "member forgotten",

@@ -45,6 +45,11 @@ pub enum Fault {
         /// Of which stage's group.
         stage: usize,
     },
+    /// A process is given its configuration anew while it runs.
+    Reload {
+        /// Which process, by its instance.
+        instance: usize,
+    },
     /// No broker answers for a while.
     BrokerLost(Duration),
     /// Brokers answer late for a while.
@@ -108,7 +113,7 @@ impl Fault {
         let time = |generator: &mut ChaCha8Rng, most| {
             Duration::from_millis(generator.random_range(20..most))
         };
-        match generator.random_range(0..18) {
+        match generator.random_range(0..20) {
             0..=5 => Fault::Kill {
                 instance,
                 calls: generator.random_range(1..400),
@@ -127,6 +132,7 @@ impl Fault {
                 instance,
                 stage: generator.random_range(0..2),
             },
+            18 | 19 => Fault::Reload { instance },
             13 => Fault::BrokerLost(time(generator, 4_000)),
             14 => Fault::BrokerSlow(time(generator, 5_000)),
             _ => Fault::ClockSet {

@@ -12,7 +12,7 @@ use rotation_service::kafka::KafkaSettings;
 use rotation_service::metrics::Metrics;
 use rotation_service::run::{sampler_stage, universe_stage};
 use rotation_service::stage::{
-    Liveness, StageError, StageSettings, StopSignal, TaskFactory, run_in,
+    Liveness, Reloads, StageError, StageSettings, StopSignal, TaskFactory, run_in,
 };
 use rotation_sim::broker::Broker;
 use rotation_sim::kernel::{Kernel, Process};
@@ -73,6 +73,8 @@ pub(super) struct Played {
 struct Running {
     process: Process,
     stop: StopSignal,
+    /// Where each stage takes another configuration.
+    reloads: Vec<Reloads>,
 }
 
 struct Play {
@@ -275,6 +277,7 @@ impl Play {
                     self.shared.strike("member forgotten");
                 }
             }
+            Fault::Reload { instance } => self.reload(instance),
             Fault::BrokerLost(time) => {
                 self.shared.strike("broker lost");
                 let until = self.kernel.now() + nanos(time);
@@ -341,6 +344,34 @@ impl Play {
         let stop: StopSignal = Arc::new(AtomicBool::new(false));
         // A machine that starts a process has its clock right.
         self.shared.jumped.store(0, Ordering::SeqCst);
+        let mut reloads = Vec::new();
+        for (settings, factory) in self.stages(instance, &stop) {
+            let settings = brisk(settings, instance);
+            reloads.push(settings.reloads.clone());
+            self.start_stage(instance, process, &stop, settings, factory);
+        }
+        let running = Running {
+            process,
+            stop,
+            reloads,
+        };
+        self.running.insert(instance, running);
+    }
+
+    /// Gives a process the same rules anew: nothing may come of it.
+    fn reload(&mut self, instance: usize) {
+        let Some(running) = self.running.get(&instance) else {
+            return;
+        };
+        self.shared.strike("configuration reloaded");
+        let stages = self.stages(instance, &running.stop);
+        for (reloads, (_, factory)) in running.reloads.iter().zip(stages) {
+            drop(reloads.ask(factory));
+        }
+    }
+
+    /// How the stages of a process are set up, and their tasks.
+    fn stages(&self, instance: usize, stop: &StopSignal) -> [(StageSettings, TaskFactory); 2] {
         let kafka = KafkaSettings {
             brokers: Vec::new(),
             group: "simulated".to_owned(),
@@ -351,7 +382,7 @@ impl Play {
         let partitions = i32::try_from(self.plan.partitions.0).unwrap_or(1);
         let metrics = Metrics::new();
         let refused = {
-            let (ended, stop) = (Arc::clone(&self.ended), Arc::clone(&stop));
+            let (ended, stop) = (Arc::clone(&self.ended), Arc::clone(stop));
             Arc::new(move |reason: String| {
                 let error = StageError::Restore {
                     stage: "universe".to_owned(),
@@ -362,7 +393,7 @@ impl Play {
                 stop.store(true, Ordering::SeqCst);
             })
         };
-        let stages = [
+        [
             sampler_stage(
                 &self.config,
                 kafka.clone(),
@@ -371,11 +402,7 @@ impl Play {
                 &metrics,
             ),
             universe_stage(&self.config, kafka, LETTER_BYTES, &metrics, refused),
-        ];
-        for (settings, factory) in stages {
-            self.start_stage(instance, process, &stop, brisk(settings, instance), factory);
-        }
-        self.running.insert(instance, Running { process, stop });
+        ]
     }
 
     fn start_stage(
