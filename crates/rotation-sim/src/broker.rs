@@ -428,3 +428,6 @@ fn known<'a>(
         .filter(|state| state.is_of(producer))
         .ok_or(Refusal::Fenced)
 }
+
+#[cfg(test)]
+mod tests;
