@@ -36,6 +36,7 @@ const UNIVERSE: &str = r#"
 [universe.tape]
 calendar = "XNYS"
 lateness = "30s"
+late_ticks = "drop"
 
 [universe.tape.series]
 SPY = {}

@@ -58,6 +58,13 @@ pub enum Output {
         /// What does not agree, and what to do.
         reason: String,
     },
+    /// The configuration changed what a rule is; said once, when the universe goes on.
+    RuleChanged {
+        /// The rule's name; it may be gone.
+        rule: String,
+        /// What became of it.
+        change: RuleChange,
+    },
     /// A source was left out for trailing the log, or came back.
     Source {
         /// The partition of the ticks topic.
@@ -113,6 +120,18 @@ macro_rules! codes {
             }
         }
     };
+}
+
+codes! {
+    /// What a new configuration did to a rule.
+    RuleChange {
+        /// It is new, and starts cold.
+        Added = "added",
+        /// Its kind, clock, parameters or series are others: it starts cold, and its open episode was closed.
+        Changed = "changed",
+        /// It is gone, and its open episode was closed.
+        Removed = "removed",
+    }
 }
 
 codes! {

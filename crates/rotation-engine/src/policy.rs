@@ -47,6 +47,13 @@ pub struct Episode {
     pub rising: bool,
     /// What began it.
     pub rung: String,
+    /// Event time of its latest published event.
+    #[serde(default = "never")]
+    pub told: EventTime,
+}
+
+fn never() -> EventTime {
+    EventTime::MIN
 }
 
 /// What is to be published of a section.
@@ -147,6 +154,7 @@ impl Policy {
             Change::Open(_) | Change::Escalate(_) | Change::Ease(_) | Change::Hold => return None,
         };
         episode.transition += 1;
+        episode.told = as_of;
         let severity = context.rule.severity(
             state,
             rung.or(Some(episode.rung.as_str()).filter(|_| state == State::Opened)),
@@ -183,6 +191,7 @@ impl Episode {
             peak: value,
             rising: value >= threshold || context.rule.unit == "sessions",
             rung: rung.to_owned(),
+            told: never(),
         }
     }
 }

@@ -15,13 +15,16 @@ use std::sync::Arc;
 
 mod cut;
 mod derived;
+mod farewell;
 mod reads;
 mod rule;
 mod sources;
 mod state;
 
+pub use farewell::Changes;
 pub use state::UniverseState;
 
+use farewell::Farewell;
 use reads::Mail;
 use rule::{RuleState, RuleWork, Turn};
 use sources::Sources;
@@ -54,6 +57,8 @@ pub struct Universe {
     rules: Vec<RuleState>,
     /// What a rule has just said to those that read it; empty between records.
     mail: Vec<Mail>,
+    /// What is to be told of rules that changed or are gone.
+    farewell: Farewell,
 }
 
 impl Universe {
@@ -95,6 +100,7 @@ impl Universe {
             homes,
             rules,
             mail: Vec::new(),
+            farewell: Farewell::default(),
         }
     }
 

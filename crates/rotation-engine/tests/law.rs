@@ -12,7 +12,7 @@ use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniversePlan, Univ
 use rotation_engine::record::{SourceEvent, Tick};
 use rotation_engine::sampler::{Sampler, SamplerState};
 use rotation_engine::time::EventTime;
-use rotation_engine::universe::{Universe, UniverseState};
+use rotation_engine::universe::{Changes, Universe, UniverseState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -424,7 +424,7 @@ fn restarted_universe(plan: &Arc<UniversePlan>, universe: &Universe) -> Universe
         "a universe's state survives its encoding"
     );
     let mut fresh = Universe::new(plan.clone());
-    assert_eq!(fresh.restore(state), Vec::<String>::new());
+    assert_eq!(fresh.restore(state), Changes::default());
     fresh
 }
 
@@ -475,6 +475,15 @@ proptest! {
         prop_assert_eq!(&calm, &run(&plan, &sources, other, false), "another interleaving");
         prop_assert_eq!(&calm, &run(&plan, &sources, other, true), "with restarts");
     }
+}
+
+/// The first tick of a series is late: it has a bar, and no newest tick.
+#[test]
+fn a_series_that_begins_late_survives_a_restart() {
+    let plan = plan();
+    let sources = market(17_026_594_562_307_217_549);
+    let calm = run(&plan, &sources, 0, false);
+    assert!(calm == run(&plan, &sources, 16_004_309_799_847_898_835, true));
 }
 
 #[test]

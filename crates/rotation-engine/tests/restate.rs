@@ -72,7 +72,9 @@ fn run(spec: &UniverseSpec, script: &[Say], stops: bool) -> Run {
     let mut universe = Universe::new(plan.clone());
     let series = sampler.slot("A").unwrap();
     let mut run = Run::default();
-    for (offset, say) in (0..).zip(script) {
+    // A day before, far from the level.
+    let before = [Plain("14T15:00:00", 4.0), Heartbeat("14T23:30:00")];
+    for (offset, say) in (0..).zip(before.iter().chain(script)) {
         let mut out = Vec::new();
         let mut tick = |time: &str, price, seq, official| {
             let time = at(time);
@@ -102,6 +104,9 @@ fn run(spec: &UniverseSpec, script: &[Say], stops: bool) -> Run {
                 run.words.extend(out.iter().filter_map(word));
                 run.alerts.extend(out.into_iter().filter_map(alert));
             }
+        }
+        if offset < 2 {
+            run.words.clear();
         }
         if stops {
             (sampler, universe) = restarted(&plan, &sampler, &universe);

@@ -180,15 +180,16 @@ fn minute_bars_close_in_order_behind_the_horizon() {
         &["bar 2026-01-15T15:01:00Z o10 h11 l10 c11 n2"],
     );
     check(
-        "behind the horizon a tick is late, on it it is not",
+        "behind the horizon a tick counts while its bar is open, and is late for one long closed",
         "1m",
         &[
             Tick("2026-01-15T15:01:00Z", 10.0),
             Tick("2026-01-15T15:00:30Z", 9.0),
             Tick("2026-01-15T15:00:29.999999999Z", 8.0),
+            Tick("2026-01-15T14:58:59.999999999Z", 8.0),
             Flush,
         ],
-        &["late", "accepted 2", "horizon 2026-01-15T15:00:30Z"],
+        &["late", "accepted 3", "horizon 2026-01-15T15:00:30Z"],
     );
     check(
         "a night is one gap",

@@ -106,6 +106,7 @@ impl Sink for Outcome {
             | Output::Section { .. }
             | Output::OpenEpisodes { .. }
             | Output::Horizon { .. }
+            | Output::RuleChanged { .. }
             | Output::Source { .. } => {}
         }
     }

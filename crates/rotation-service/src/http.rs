@@ -1,14 +1,15 @@
-//! The HTTP address: `/metrics`, `/healthz`, `/readyz`, and later whatever changes something.
+//! The HTTP address: `/metrics`, `/healthz`, `/readyz`, and `/-/reload`, which changes something.
 //!
 //! Who may ask what is decided in one place for all routes, present and future ([`access`]): a method that changes
 //! something always needs the token. What a connection may cost is bounded in [`server`].
 
 use crate::metrics::Metrics;
+use crate::run::{Refused, Reloader};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,6 +37,7 @@ pub trait Health: Send + Sync + 'static {
 struct Shared {
     metrics: Metrics,
     health: Arc<dyn Health>,
+    reload: Option<Arc<Reloader>>,
 }
 
 /// Serves on a listener until `shutdown` ends.
@@ -47,10 +49,15 @@ pub async fn serve(
     access: Access,
     metrics: Metrics,
     health: Arc<dyn Health>,
+    reload: Option<Arc<Reloader>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let app = guarded(
-        routes(Shared { metrics, health }),
+        routes(Shared {
+            metrics,
+            health,
+            reload,
+        }),
         access,
         Limits::default(),
     );
@@ -71,7 +78,7 @@ fn reading() -> Router<Shared> {
 
 /// Routes that change something. They are POST, PUT, PATCH or DELETE, never GET: that is what asks for the token.
 fn changing() -> Router<Shared> {
-    Router::new()
+    Router::new().route("/-/reload", post(reload))
 }
 
 /// The routes behind who may ask, what a request may cost, and what every answer says to browsers.
@@ -92,6 +99,30 @@ async fn scrape(State(shared): State<Shared>) -> impl IntoResponse {
         [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)],
         shared.metrics.scrape(now),
     )
+}
+
+/// Reads the configuration again; answers once it is in force, or with the reason why it is not.
+async fn reload(State(shared): State<Shared>) -> (StatusCode, String) {
+    let Some(reloader) = shared.reload else {
+        let text = "this process has no configuration file to read again\n";
+        return (StatusCode::NOT_FOUND, text.to_owned());
+    };
+    let outcome = tokio::task::spawn_blocking(move || reloader.reload()).await;
+    match outcome {
+        Ok(Ok(digest)) => (StatusCode::OK, format!("applied {digest}\n")),
+        Ok(Err(refused)) => {
+            let status = match refused {
+                Refused::Bad(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                Refused::Restart(_) => StatusCode::CONFLICT,
+                Refused::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            (status, format!("{refused}\n"))
+        }
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the reload ended early\n".to_owned(),
+        ),
+    }
 }
 
 async fn healthz(State(shared): State<Shared>) -> impl IntoResponse {

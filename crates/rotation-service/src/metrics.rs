@@ -10,7 +10,7 @@ use prometheus::{
 };
 use rotation_engine::alert::{Alert, Severity, State};
 use rotation_engine::clock::Clock;
-use rotation_engine::output::{DropCode, Output, Reading, RejectCode};
+use rotation_engine::output::{DropCode, Output, Reading, RejectCode, RuleChange};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{Cause, LogBody, LogRecord, Progress};
 use rotation_engine::time::EventTime;
@@ -43,12 +43,16 @@ macro_rules! docs {
 
 docs! {
     BUILD = "rotation_build_info" ["version"] "1, labelled with the version that runs.";
+    CONFIG = "rotation_config_info" ["digest"] "1, labelled with the digest of the configuration in force.";
+    RELOADS = "rotation_config_reloads_total" ["outcome"] "Reloads of the configuration: applied, or refused, which changed nothing.";
+    RELOADED = "rotation_config_applied_time_seconds" [] "When the configuration in force was applied, in seconds since 1970 UTC.";
     CONSUMED = "rotation_records_consumed_total" ["stage"] "Records read from a stage's input topic.";
     ACCEPTED = "rotation_ticks_accepted_total" ["universe"] "Ticks that went into a bar or to a rule on ticks.";
     DROPPED = "rotation_ticks_dropped_total" ["universe", "code"] "Ticks, bars and horizons left out on purpose, by reason.";
     DEAD = "rotation_dead_letters_total" ["code"] "Records put to the dead letters, by reason.";
     BARS = "rotation_bars_total" ["universe", "clock"] "Bars closed by samplers, corrections among them.";
     CORRECTIONS = "rotation_corrections_total" ["universe", "clock", "cause"] "Bars restated after they were closed, and watched ticks voided, by cause: official, late or void.";
+    RULES_CHANGED = "rotation_rules_changed_total" ["universe", "change"] "Rules that a new configuration added, changed or removed, where there was state to go on from.";
     SECTIONS = "rotation_sections_total" ["universe", "rule"] "Sections that a rule has read.";
     ALERTS = "rotation_alerts_total" ["universe", "rule", "state", "severity"] "Events for the alert topic.";
     READING = "rotation_rule_reading" ["universe", "rule"] "What a rule measured last, in its own unit.";
@@ -81,7 +85,11 @@ pub struct Metrics {
     accepted: IntCounterVec,
     dropped: IntCounterVec,
     dead: IntCounterVec,
+    config: IntGaugeVec,
+    reloads: IntCounterVec,
+    reloaded: Gauge,
     bars: IntCounterVec,
+    rules_changed: IntCounterVec,
     corrections: IntCounterVec,
     sections: IntCounterVec,
     alerts: IntCounterVec,
@@ -159,7 +167,11 @@ impl Metrics {
             accepted: counter(r, &ACCEPTED),
             dropped: counter(r, &DROPPED),
             dead: counter(r, &DEAD),
+            config: int_gauge(r, &CONFIG),
+            reloads: counter(r, &RELOADS),
+            reloaded: register(r, Gauge::with_opts(opts(&RELOADED))),
             bars: counter(r, &BARS),
+            rules_changed: counter(r, &RULES_CHANGED),
             corrections: counter(r, &CORRECTIONS),
             sections: counter(r, &SECTIONS),
             alerts: counter(r, &ALERTS),
@@ -299,6 +311,29 @@ impl Metrics {
         self.violations.with_label_values(&[violation.code()]).inc();
     }
 
+    /// A configuration is in force from now on, `now` in seconds since 1970.
+    pub fn configured(&self, digest: &str, now: f64) {
+        self.config.reset();
+        self.config.with_label_values(&[digest]).set(1);
+        self.reloaded.set(now);
+        for outcome in ["applied", "refused"] {
+            self.reloads.with_label_values(&[outcome]);
+        }
+    }
+
+    /// A reload of the configuration ended.
+    pub fn reload(&self, is_applied: bool) {
+        let outcome = if is_applied { "applied" } else { "refused" };
+        self.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// A new configuration did something to a rule.
+    pub fn rule_changed(&self, universe: &str, change: RuleChange) {
+        self.rules_changed
+            .with_label_values(&[universe, change.name()])
+            .inc();
+    }
+
     /// A record was put to the dead letters before any universe saw it.
     pub fn dead_letter(&self, code: RejectCode) {
         self.dead.with_label_values(&[code.name()]).inc();
@@ -346,6 +381,7 @@ impl UniverseMetrics {
             }
             Output::Horizon { time } => self.horizon(*time),
             Output::Source { excluded, .. } => self.excluded.add(if *excluded { 1 } else { -1 }),
+            Output::RuleChanged { change, .. } => self.all.rule_changed(&self.name, *change),
             Output::Refused { reason } => {
                 tracing::error!(universe = self.name, reason, "the universe stops");
             }

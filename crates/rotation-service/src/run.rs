@@ -24,9 +24,13 @@ use tokio::net::TcpListener;
 
 mod args;
 mod logs;
+mod reload;
 
 pub use args::{Args, StageChoice};
 pub use logs::LogFormat;
+pub use reload::{Load, Refused, Reloader};
+
+use reload::Reloaded;
 
 /// A stage that has not polled for so long is not alive.
 const POLL_AGE_MAX: Duration = Duration::from_secs(60);
@@ -51,6 +55,8 @@ pub struct Options {
     pub idle_after: Duration,
     /// Go on where records are lost, counting them.
     pub allow_data_loss: bool,
+    /// Follow the state of tasks that other processes have.
+    pub standby: bool,
 }
 
 /// Runs the command.
@@ -84,13 +90,21 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let created = topics::create_topics(&settings, partitions, args.replication)?;
         tracing::info!(topics = created.join(", "), "created topics");
     }
-    serve(
+    let again = args.clone();
+    let load: Load = Box::new(move || {
+        let mut config = Config::load(&again.config)?;
+        again.apply_files(&mut config);
+        again.apply(&mut config)?;
+        Ok(config)
+    });
+    serve_reloadable(
         &config,
         &args.options(),
         runtime.handle(),
         (listener, access),
         &Metrics::new(),
         &stop,
+        Some(load),
     )?;
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(ExitCode::SUCCESS)
@@ -108,9 +122,38 @@ pub fn serve(
     metrics: &Metrics,
     stop: &StopSignal,
 ) -> anyhow::Result<()> {
+    serve_reloadable(
+        config,
+        options,
+        runtime,
+        (listener, access),
+        metrics,
+        stop,
+        None,
+    )
+}
+
+/// Runs as [`serve`] does; `load` reads the configuration again where one asks for it.
+///
+/// # Errors
+/// As those of [`serve`].
+fn serve_reloadable(
+    config: &Config,
+    options: &Options,
+    runtime: &tokio::runtime::Handle,
+    (listener, access): (TcpListener, Access),
+    metrics: &Metrics,
+    stop: &StopSignal,
+    load: Option<Load>,
+) -> anyhow::Result<()> {
     let kafka = KafkaSettings::from_config(&config.kafka, &options.instance)?;
     let address = listener.local_addr()?;
-    let stages = Stages::prepare(config, options, kafka, metrics, stop)?;
+    let mut stages = Stages::prepare(config, options, kafka, metrics, stop)?;
+    let reloaded = std::mem::take(&mut stages.reloaded);
+    let reloader = load.map(|load| Reloader::new(load, config, metrics, reloaded));
+    if let Some(reloader) = reloader.clone() {
+        runtime.spawn(reload_on_signal(reloader));
+    }
     let health = Arc::new(stages.health());
     let http_stop = stop.clone();
     let http = runtime.spawn(http::serve(
@@ -118,6 +161,7 @@ pub fn serve(
         access,
         metrics.clone(),
         health,
+        reloader,
         wait_for(http_stop),
     ));
     tracing::info!(%address, instance = options.instance, "rotation runs");
@@ -132,6 +176,9 @@ pub fn serve(
     result
 }
 
+/// Makes a stage by a configuration.
+type StageMaker = Box<dyn Fn(&Config) -> (StageSettings, stage::TaskFactory) + Send + Sync>;
+
 /// The stages of this process, ready to run.
 struct Stages {
     stages: Vec<(
@@ -141,6 +188,8 @@ struct Stages {
         Arc<Liveness>,
     )>,
     refused: Arc<Mutex<Option<String>>>,
+    /// What a reload needs of each stage, in the order in which they take it.
+    reloaded: Vec<Reloaded>,
 }
 
 impl Stages {
@@ -164,9 +213,7 @@ impl Stages {
                     preflight::visible(&kafka, needs)?;
                 }
                 let found = topics::verify_topics(&kafka, &needs)?;
-                for needs in &needs {
-                    preflight::permissions(&kafka, needs)?;
-                }
+                preflight::permissions(&kafka, &needs)?;
                 if options.stages.samples() {
                     tracing::info!(protection = %found.skew_protection(), "event times are bounded");
                 }
@@ -177,21 +224,42 @@ impl Stages {
                 topics::RECORD_BYTES_DEFAULT,
             ),
         };
-        let mut add = |(settings, factory): (StageSettings, _)| {
+        let mut reloaded = Vec::new();
+        let mut add = |stage: StageMaker| {
+            let (settings, factory) = stage(config);
             let stage_metrics = metrics.stage(&settings.name);
             let settings = options.apply(settings);
+            reloaded.push(Reloaded {
+                name: settings.name.clone(),
+                reloads: settings.reloads.clone(),
+                make: Box::new(move |config| stage(config).1),
+            });
             stages.push((settings, factory, stage_metrics, Arc::default()));
         };
         if options.stages.samples() {
-            let kafka = kafka.clone();
-            let stage = sampler_stage(config, kafka, partitions, letter_bytes, metrics);
-            add(stage);
+            let (kafka, metrics) = (kafka.clone(), metrics.clone());
+            add(Box::new(move |config| {
+                sampler_stage(config, kafka.clone(), partitions, letter_bytes, &metrics)
+            }));
         }
         if options.stages.decides() {
             let refuse = refusal(refused.clone(), stop.clone());
-            add(universe_stage(config, kafka, letter_bytes, metrics, refuse));
+            let metrics = metrics.clone();
+            add(Box::new(move |config| {
+                universe_stage(
+                    config,
+                    kafka.clone(),
+                    letter_bytes,
+                    &metrics,
+                    refuse.clone(),
+                )
+            }));
         }
-        Ok(Stages { stages, refused })
+        Ok(Stages {
+            stages,
+            refused,
+            reloaded,
+        })
     }
 
     fn health(&self) -> StagesHealth {
@@ -326,10 +394,12 @@ impl Options {
         if settings.name == SAMPLER {
             settings.idle_after = Some(self.idle_after);
         }
+        settings.snapshot_on_stop = true;
         settings.state_mode = self.state_mode;
         settings.commit_interval = self.commit_interval;
         settings.snapshot_interval = self.snapshot_interval;
         settings.allow_data_loss = self.allow_data_loss;
+        settings.standby = self.standby;
         settings
     }
 }
@@ -384,6 +454,16 @@ impl Health for StagesHealth {
 async fn wait_for(stop: StopSignal) {
     while !stop.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn reload_on_signal(reloader: Arc<Reloader>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup()).expect("the process may listen for SIGHUP");
+    while hangup.recv().await.is_some() {
+        let reloader = reloader.clone();
+        // What came of it is in the log and in the metrics.
+        let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
     }
 }
 

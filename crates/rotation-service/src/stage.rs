@@ -30,8 +30,10 @@ mod error;
 mod idle;
 mod members;
 mod rebalance;
+mod reload;
 mod restore;
 mod run;
+mod standby;
 mod stop;
 mod transact;
 mod trouble;
@@ -39,6 +41,7 @@ mod worker;
 
 pub use error::StageError;
 pub use observe::{Liveness, RebalanceKind, StageFact, StageObserver};
+pub use reload::Reloads;
 pub use run::{StopSignal, run, run_in};
 pub use settings::{StageSettings, StateMode};
 pub use task::{Idle, InputRecord, Outbox, OutputRecord, StampKind, Task, TaskFactory};

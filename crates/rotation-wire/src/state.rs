@@ -213,12 +213,21 @@ impl Gathered {
     }
 }
 
-/// The state of one part: CBOR, which names its fields and keeps every bit of a number.
+/// Version of the encoding of states that this program writes. It grows when a program of the version before could
+/// not read what is written, or would read it wrongly; fields that may be absent are added within a version.
+pub const STATE_VERSION: u16 = 1;
+
+/// Begins a part that says its version. As CBOR it would begin a string of bytes, and a state is a map; so a part
+/// without it is of the time before versions, which reads as version 1.
+const STATE_MARK: [u8; 2] = *b"RS";
+
+/// The state of one part: its version, then CBOR, which names its fields and keeps every bit of a number.
 ///
 /// # Panics
 /// When the value has no CBOR form, which states have.
 pub fn encode_part<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = STATE_MARK.to_vec();
+    bytes.extend_from_slice(&STATE_VERSION.to_be_bytes());
     ciborium::into_writer(value, &mut bytes)
         .expect("states are plain values, and memory takes them");
     bytes
@@ -227,11 +236,21 @@ pub fn encode_part<T: Serialize>(value: &T) -> Vec<u8> {
 /// Reads the state of one part.
 ///
 /// # Errors
-/// Bytes that are no such value: which part, and why.
+/// Bytes that are no such value, or of a version that is not known here: which part, and why.
 pub fn decode_part<T: DeserializeOwned>(part: &str, bytes: &[u8]) -> Result<T, String> {
     let unreadable =
         |reason: String| format!("cannot read part \"{part}\" of a snapshot: {reason}");
     let mut rest = bytes;
+    if let Some([high, low, state @ ..]) = bytes.strip_prefix(&STATE_MARK) {
+        let version = u16::from_be_bytes([*high, *low]);
+        if version == 0 || version > STATE_VERSION {
+            return Err(unreadable(format!(
+                "its state has version {version}, written by another version of the program; this one reads up to \
+                 {STATE_VERSION}: run the version that wrote it, or a later one"
+            )));
+        }
+        rest = state;
+    }
     let value = ciborium::from_reader(&mut rest).map_err(|error| unreadable(error.to_string()))?;
     if rest.is_empty() {
         Ok(value)
@@ -322,6 +341,24 @@ mod tests {
             missing.contains("1 chunks") && missing.contains("expected 2"),
             "{missing}"
         );
+    }
+
+    #[test]
+    fn a_part_says_its_version_and_one_without_is_read_too() {
+        let state = BTreeMap::from([("a".to_owned(), 1.5), ("b".to_owned(), -0.0)]);
+        let bytes = encode_part(&state);
+        assert_eq!(&bytes[..4], b"RS\0\x01");
+        assert_eq!(decode_part("us", &bytes), Ok(state.clone()));
+        assert_eq!(decode_part("us", &bytes[4..]), Ok(state));
+        let newer = [b"RS\0\x02", &bytes[4..]].concat();
+        let error = decode_part::<BTreeMap<String, f64>>("us", &newer).unwrap_err();
+        assert!(
+            error.contains("part \"us\"")
+                && error.contains("version 2")
+                && error.contains("up to 1"),
+            "{error}"
+        );
+        assert!(decode_part::<BTreeMap<String, f64>>("us", b"RS\0").is_err());
     }
 
     #[test]

@@ -48,7 +48,10 @@ impl Sampler {
                     .collect(),
                 prints: prints.clone(),
             };
-            if slot.newest > EventTime::MIN || slot.newest_split > EventTime::MIN {
+            // One whose only ticks so far were late has bars, and yet no newest tick.
+            let has_ticks = slot.sequence != SequenceWindow::default()
+                || state.bars.iter().any(|(_, bars)| *bars != Bars::default());
+            if has_ticks || slot.newest > EventTime::MIN || slot.newest_split > EventTime::MIN {
                 series.insert(plan.symbol.clone(), state);
             }
         }

@@ -175,6 +175,11 @@ impl Inbox {
             .collect()
     }
 
+    /// Every event that waits, in the order of [`Inbox::release`].
+    pub(super) fn release_all(&mut self) -> Vec<Alert> {
+        self.release(i64::MAX, true)
+    }
+
     /// The events of parts up to a bucket's first or final decision, in an order that does not depend on how they came.
     pub(super) fn release(&mut self, key: i64, is_final: bool) -> Vec<Alert> {
         let is_due = |held: &Held| (held.key, held.is_final) <= (key, is_final);

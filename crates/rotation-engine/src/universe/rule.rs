@@ -167,6 +167,11 @@ fn legs_of(plan: &UniversePlan, rule: &RulePlan) -> Vec<SeriesIx> {
 }
 
 impl RuleState {
+    /// The episode that stands.
+    pub(super) fn open(&self) -> Option<&Episode> {
+        self.core.policy.open()
+    }
+
     /// Number of episodes that stand.
     pub(super) fn open_episodes(&self) -> u32 {
         u32::from(self.core.policy.open().is_some())

@@ -1,6 +1,7 @@
 //! What a universe remembers, by name, so that it can be kept apart from the plan.
 
 use super::Universe;
+use super::farewell::{About, Farewell};
 use super::rule::RuleState;
 use super::sources::Sources;
 use serde::{Deserialize, Serialize};
@@ -9,18 +10,24 @@ use std::collections::BTreeMap;
 /// The state of a universe between two records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UniverseState {
-    sources: Sources,
-    homes: BTreeMap<String, u32>,
-    rules: BTreeMap<String, Remembered>,
+    pub(super) sources: Sources,
+    pub(super) homes: BTreeMap<String, u32>,
+    pub(super) rules: BTreeMap<String, Remembered>,
+    /// What is still to be told of rules that changed or are gone.
+    #[serde(default, skip_serializing_if = "Farewell::is_empty")]
+    pub(super) farewell: Farewell,
 }
 
 /// A rule's state, and the version of the rule that it belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Remembered {
-    version: String,
+pub(super) struct Remembered {
+    pub(super) version: String,
     /// Identifies the series that feed it, in their order.
-    legs: u64,
-    state: RuleState,
+    pub(super) legs: u64,
+    /// What its alerts say of it, for the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) about: Option<About>,
+    pub(super) state: RuleState,
 }
 
 impl Universe {
@@ -39,6 +46,7 @@ impl Universe {
                     Remembered {
                         version: rule.version.clone(),
                         legs: work.legs_digest(&self.plan),
+                        about: state.open().map(|_| About::of(rule)),
                         state: state.clone(),
                     },
                 )
@@ -47,34 +55,7 @@ impl Universe {
             sources: self.sources.clone(),
             homes: homes.collect(),
             rules: rules.collect(),
+            farewell: self.farewell.clone(),
         }
-    }
-
-    /// Goes on from a state. Rules that changed, and new ones, start cold; their names are returned.
-    pub fn restore(&mut self, state: UniverseState) -> Vec<String> {
-        self.sources = state.sources;
-        self.sources.set_stall_after(self.plan.stall_after);
-        for (home, series) in self.homes.iter_mut().zip(&self.plan.series) {
-            *home = state.homes.get(&series.symbol).copied();
-        }
-        let mut remembered = state.rules;
-        let mut cold = Vec::new();
-        for ((slot, work), rule) in self.rules.iter_mut().zip(&self.works).zip(&self.plan.rules) {
-            match remembered.remove(&rule.name) {
-                Some(known)
-                    if known.version == rule.version
-                        && known.legs == work.legs_digest(&self.plan)
-                        && known.state.inbox.as_ref().map_or(0, |inbox| inbox.reads())
-                            == rule.reads.len() =>
-                {
-                    *slot = known.state;
-                }
-                _ => {
-                    *slot = work.cold(rule);
-                    cold.push(rule.name.clone());
-                }
-            }
-        }
-        cold
     }
 }

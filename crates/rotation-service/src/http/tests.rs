@@ -46,6 +46,7 @@ async fn start(token: bool, limits: Limits) -> SocketAddr {
     };
     let access = Access::new(&config, None).unwrap();
     let shared = Shared {
+        reload: None,
         metrics: Metrics::new(),
         health: Arc::new(Fine),
     };

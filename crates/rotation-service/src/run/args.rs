@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Run the service: ticks in, alerts and metrics out.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   rotation run --config config/great-rotation.toml --create-topics 12
@@ -67,6 +67,10 @@ pub struct Args {
     /// Go on where records or state are lost, counting them, instead of stopping.
     #[arg(long)]
     pub allow_data_loss: bool,
+    /// Follow the state of tasks that other processes have, so that taking them over reads only what is new. Costs as
+    /// much memory as all snapshots have bytes.
+    #[arg(long)]
+    pub standby: bool,
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text", env = "ROTATION_LOG_FORMAT")]
     pub log_format: LogFormat,
@@ -175,6 +179,7 @@ impl Args {
             snapshot_interval: self.snapshot_interval,
             idle_after: self.idle_after,
             allow_data_loss: self.allow_data_loss,
+            standby: self.standby,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How a stage is set up.
 
+use super::reload::Reloads;
 use std::time::Duration;
 
 use crate::kafka::KafkaSettings;
@@ -54,9 +55,16 @@ pub struct StageSettings {
     pub restore_timeout: Duration,
     /// Go on where records or state are lost, counting them, instead of ending with an error.
     pub allow_data_loss: bool,
+    /// Follow the state of tasks that others have, so that a takeover reads only the rest.
+    pub standby: bool,
     /// Leave the group when stopped, so that others take over at once. A static member that does not leave keeps its
     /// partitions until the session times out, which suits quick restarts.
     pub leave_on_stop: bool,
+    /// Snapshot every task when stopped or when it goes to another member, so that nothing has to be stepped again, and
+    /// the next process may have other rules.
+    pub snapshot_on_stop: bool,
+    /// Where another configuration is asked for while the stage runs.
+    pub reloads: Reloads,
 }
 
 impl StageSettings {
@@ -89,7 +97,10 @@ impl StageSettings {
             commit_patience: Duration::from_secs(60),
             restore_timeout: Duration::from_secs(120),
             allow_data_loss: false,
+            standby: false,
             leave_on_stop: true,
+            snapshot_on_stop: false,
+            reloads: Reloads::default(),
         }
     }
 }

@@ -67,6 +67,7 @@ impl Stage {
                 .assign(&nothing)
                 .map_err(|source| self.failed("answer an assignment", source))?;
         }
+        self.snapshot_last(None)?;
         self.settle(STOP_PATIENCE)?;
         // Nothing is left to commit, so from here on the callback answers rebalances by itself.
         self.consumer.answer_alone();
@@ -79,9 +80,26 @@ impl Stage {
         Ok(())
     }
 
+    /// Asks for a last snapshot of these tasks, or of all, where they are to have one.
+    pub(super) fn snapshot_last(&mut self, only: Option<&[i32]>) -> Result<(), StageError> {
+        if !self.settings.snapshot_on_stop {
+            return Ok(());
+        }
+        let is_meant = |partition: &i32| only.is_none_or(|only| only.contains(partition));
+        let live = self.members.iter().filter(|(_, member)| member.caught_up);
+        let due: Vec<i32> = live.map(|(at, _)| at).filter(is_meant).collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.hand_over(due)
+    }
+
     /// Throws everything away, in bounded time.
     pub(super) fn close(mut self) {
         self.consumer.answer_alone();
+        if let Some(standby) = &self.standby {
+            standby.stop();
+        }
         self.jobs = None;
         self.transactor.close();
         self.await_worker();

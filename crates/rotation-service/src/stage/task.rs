@@ -33,6 +33,15 @@ pub trait Task: Send {
     ///
     /// When the parts cannot be read or belong to another configuration; the stage then ends with this text.
     fn restore(&mut self, parts: Vec<(String, Vec<u8>)>) -> Result<(), String>;
+
+    /// What of the restored state has no place in the configuration of this task, in words for people: it is told at
+    /// the next end of a batch, and the snapshot after it has nothing of it any more.
+    ///
+    /// Records after the snapshot were stepped with another configuration than the one of this task, so there must be
+    /// none: a stage refuses to go on where there are.
+    fn leaves_behind(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Makes the task of an input partition, in its first state. Called on the worker thread.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::ports::World;
+use super::reload::Request;
 use super::run::receive;
 use super::task::{Idle, InputRecord, Outbox, Task, TaskFactory};
 use crate::mutants::Mutant;
@@ -22,6 +23,8 @@ pub(super) enum Job {
     Work(Work),
     /// Forget tasks.
     Drop(Vec<i32>),
+    /// Make every task anew from what it remembers.
+    Reload(Request),
 }
 
 /// A task to begin, at its first record or where its snapshot was taken.
@@ -123,6 +126,7 @@ impl Worker {
             let answer = match job {
                 Job::Add(tasks) => self.add(tasks),
                 Job::Work(work) => Ok(self.work(work)),
+                Job::Reload(request) => Ok(self.reload(request)),
                 Job::Drop(partitions) => {
                     for partition in partitions {
                         *self.slot(partition) = None;
@@ -155,6 +159,15 @@ impl Worker {
                     reason,
                 })?;
             }
+            let left = task.leaves_behind();
+            if let (Some(left), Some(replay)) = (&left, &new.replay)
+                && new.position.is_none_or(|position| position < replay.until)
+            {
+                return Err(RestoreFailed {
+                    partition: new.partition,
+                    reason: killed_before_a_change(left),
+                });
+            }
             let live = new.replay.is_none();
             let mut slot = Slot {
                 task,
@@ -170,9 +183,39 @@ impl Worker {
             if live || slot.catch_up(&mut done.outbox) {
                 done.caught_up.push(new.partition);
             }
+            if left.is_some() {
+                slot.turn_over();
+            }
             *self.slot(new.partition) = Some(slot);
         }
         Ok(done)
+    }
+
+    /// Makes every task anew, or none.
+    fn reload(&mut self, mut request: Request) -> Done {
+        let mut done = Done::default();
+        let mut made = Vec::new();
+        for slot in self.slots.iter().flatten() {
+            let mut task = (request.factory)(slot.partition);
+            if let Err(reason) = task.restore(slot.task.snapshot()) {
+                let reason = format!("partition {}: {reason}", slot.partition);
+                // Whoever asked may have gone.
+                let _ = request.answer.send(Err(reason));
+                return done;
+            }
+            made.push(task);
+        }
+        for (slot, task) in self.slots.iter_mut().flatten().zip(made) {
+            slot.task = task;
+            slot.turn_over();
+        }
+        self.factory = request.factory;
+        let durable = self.durable;
+        for slot in self.slots.iter_mut().flatten() {
+            slot.finish(&mut done, durable, true);
+        }
+        let _ = request.answer.send(Ok(()));
+        done
     }
 
     fn work(&mut self, mut work: Work) -> Done {
@@ -207,7 +250,22 @@ impl Worker {
     }
 }
 
+fn killed_before_a_change(left: &str) -> String {
+    format!(
+        "the configuration changed ({left}) since a process was killed: what it decided after its newest snapshot can \
+         only be found again with its own configuration. Start once with that, stop in order (SIGTERM), then start \
+         with the new one"
+    )
+}
+
 impl Slot {
+    /// The task told, or is about to tell, what of its state it leaves behind: the next job ends with a snapshot, which
+    /// is committed with what is told.
+    fn turn_over(&mut self) {
+        self.snapshotted = false;
+        self.touched = true;
+    }
+
     fn step(&mut self, record: &InputRecord<'_>, done: &mut Done) {
         if let Some(replay) = &self.replay {
             if record.offset >= replay.until {

@@ -3,16 +3,21 @@
 use super::{DeadLetters, from_millis, now};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
+use rotation_engine::alert::Alert;
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::LogRecord;
-use rotation_engine::universe::Universe;
+use rotation_engine::universe::{Universe, UniverseState};
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
 use rotation_wire::invariants::{AlertLog, Place, Seen, Violation};
 use rotation_wire::state::{decode_part, encode_part};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod left;
+
+use left::Left;
 
 /// Where its records go: positions in the stage's list of topics.
 pub const ALERTS: usize = 0;
@@ -57,6 +62,8 @@ pub struct UniverseTask {
     metrics: Metrics,
     refuse: Refuse,
     universes: BTreeMap<String, Hosted>,
+    /// What is left of another configuration, until its end is told.
+    left: Left,
     out: Vec<Output>,
 }
 
@@ -83,6 +90,7 @@ impl UniverseTask {
             metrics: metrics.clone(),
             refuse,
             universes: BTreeMap::new(),
+            left: Left::default(),
             out: Vec::new(),
         }
     }
@@ -130,22 +138,8 @@ impl UniverseTask {
             hosted.metrics.record(&output);
             match output {
                 Output::Alert(alert) => {
-                    let key = alert.key();
                     let positions = self.cited.positions(record.partition, record.offset, log);
-                    let event = AlertEvent {
-                        alert: *alert,
-                        detected_at: Some(now()),
-                        positions: Some(positions),
-                    };
-                    let headers = vec![(CONTENT_TYPE_HEADER, CONTENT_TYPE.as_bytes().to_vec())];
-                    outbox.send_with(
-                        ALERTS,
-                        None,
-                        Some(key.as_bytes()),
-                        Some(&event.encode()),
-                        headers,
-                    );
-                    outbox.urgent();
+                    send(*alert, Some(positions), outbox);
                 }
                 Output::Rejected { code, message } => {
                     self.letters.bury(record, code, &message, outbox);
@@ -170,6 +164,24 @@ impl Hosted {
         let event = AlertEvent::from((**alert).clone());
         self.told.take(place, &Seen::of(&event))
     }
+}
+
+fn send(alert: Alert, positions: Option<Vec<Position>>, outbox: &mut Outbox) {
+    let key = alert.key();
+    let event = AlertEvent {
+        alert,
+        detected_at: Some(now()),
+        positions,
+    };
+    let headers = vec![(CONTENT_TYPE_HEADER, CONTENT_TYPE.as_bytes().to_vec())];
+    outbox.send_with(
+        ALERTS,
+        None,
+        Some(key.as_bytes()),
+        Some(&event.encode()),
+        headers,
+    );
+    outbox.urgent();
 }
 
 impl Drop for UniverseTask {
@@ -210,7 +222,10 @@ impl Task for UniverseTask {
         }
     }
 
-    fn end_of_batch(&mut self, _outbox: &mut Outbox) {
+    fn end_of_batch(&mut self, outbox: &mut Outbox) {
+        if !self.left.is_empty() && !outbox.replaying() {
+            self.say_farewell(outbox);
+        }
         for hosted in self.universes.values() {
             hosted.metrics.stand(&hosted.universe);
         }
@@ -221,30 +236,30 @@ impl Task for UniverseTask {
     fn empty(&mut self, _outbox: &mut Outbox) {}
 
     fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
-        self.universes
+        let hosted = self
+            .universes
             .iter()
-            .map(|(name, hosted)| (name.clone(), encode_part(&hosted.universe.state())))
-            .collect()
+            .map(|(name, hosted)| (name.clone(), encode_part(&hosted.universe.state())));
+        hosted.chain(self.left.snapshot()).collect()
     }
 
     fn restore(&mut self, parts: Vec<(String, Vec<u8>)>) -> Result<(), String> {
         for (name, bytes) in parts {
-            let state = decode_part(&name, &bytes)?;
+            let state: UniverseState = decode_part(&name, &bytes)?;
             let Some(hosted) = self.host(&name) else {
-                tracing::warn!(universe = name, "forgets a universe that is gone");
+                self.left.universe(name, state);
                 continue;
             };
-            let cold = hosted.universe.restore(state);
+            let changes = hosted.universe.restore(state);
             hosted.told = AlertLog::bounded().from_within();
             hosted.metrics.stand(&hosted.universe);
-            if !cold.is_empty() {
-                tracing::warn!(
-                    universe = name,
-                    rules = cold.join(", "),
-                    "rules that changed start cold"
-                );
-            }
+            let has_farewell = hosted.universe.has_farewell();
+            self.left.rules(&name, &changes, has_farewell);
         }
         Ok(())
+    }
+
+    fn leaves_behind(&self) -> Option<String> {
+        self.left.told()
     }
 }

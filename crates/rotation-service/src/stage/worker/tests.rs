@@ -198,3 +198,142 @@ fn records_of_tasks_that_are_gone_are_passed_over() {
     let done = worker.work(work(&[0, 1], &[]));
     assert!(done.outbox.records().is_empty() && done.progress.is_empty());
 }
+
+/// Its state is of another configuration; it says so once.
+struct Leaving(Numbering, bool);
+
+impl Task for Leaving {
+    fn step(&mut self, record: &InputRecord<'_>, out: &mut Outbox) {
+        self.0.step(record, out);
+    }
+    fn end_of_batch(&mut self, out: &mut Outbox) {
+        if self.1 && !out.replaying() {
+            self.1 = false;
+            out.send(0, b"", b"farewell");
+        }
+        self.0.end_of_batch(out);
+    }
+    fn idle(&mut self, idle: Idle, out: &mut Outbox) {
+        self.0.idle(idle, out);
+    }
+    fn empty(&mut self, out: &mut Outbox) {
+        self.0.empty(out);
+    }
+    fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
+        self.0.snapshot()
+    }
+    fn restore(&mut self, parts: Vec<(String, Vec<u8>)>) -> Result<(), String> {
+        self.1 = true;
+        self.0.restore(parts)
+    }
+    fn leaves_behind(&self) -> Option<String> {
+        self.1.then(|| "rule a removed".to_owned())
+    }
+}
+
+fn leaving() -> TaskFactory {
+    Box::new(|_| Box::new(Leaving(Numbering::default(), false)))
+}
+
+fn replay(until: i64) -> Option<Replay> {
+    let decisions = VecDeque::new();
+    Some(Replay { until, decisions })
+}
+
+#[test]
+fn what_a_new_configuration_ends_is_told_with_a_snapshot_and_only_where_nothing_is_stepped_again() {
+    let mut first = worker();
+    first.add(vec![new_task(None, None, None)]).ok().unwrap();
+    let parts = first.work(work(&[0, 1], &[])).progress[0].snapshot.clone();
+
+    let mut next = Worker::new(leaving(), true);
+    let same = new_task(Some(2), parts.clone(), replay(2));
+    assert_eq!(next.add(vec![same]).ok().unwrap().caught_up, [0]);
+    let done = next.work(work(&[], &[]));
+    assert_eq!(said(&done, 0), ["farewell"]);
+    assert!(done.progress[0].snapshot.is_some(), "in the same commit");
+    let done = next.work(work(&[2], &[]));
+    assert_eq!(said(&done, 0), ["3 record 2"]);
+    assert!(done.progress[0].snapshot.is_none());
+
+    let behind = new_task(Some(2), parts, replay(3));
+    let Err(failed) = Worker::new(leaving(), true).add(vec![behind]) else {
+        panic!("records were stepped with another configuration");
+    };
+    let reason = failed.reason;
+    assert!(
+        reason.contains("rule a removed") && reason.contains("SIGTERM"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_reload_goes_on_where_a_restart_would_and_commits_a_snapshot() {
+    let mut reloaded = worker();
+    reloaded.add(vec![new_task(None, None, None)]).ok().unwrap();
+    reloaded.work(work(&[0, 1, 2], &[]));
+    let (answer, answers) = std::sync::mpsc::channel();
+    let factory = leaving();
+    let done = reloaded.reload(Request { factory, answer });
+    assert_eq!(answers.try_recv(), Ok(Ok(())));
+    assert_eq!(said(&done, 0), ["farewell"]);
+    let progress = &done.progress[0];
+    assert_eq!((progress.position, progress.timestamp), (3, Some(1_002)));
+    let parts = progress.snapshot.clone();
+    assert!(parts.is_some());
+
+    let mut restarted = worker();
+    restarted
+        .add(vec![new_task(Some(3), parts, replay(3))])
+        .ok()
+        .unwrap();
+    let (one, other) = (
+        reloaded.work(work(&[5, 6], &[])),
+        restarted.work(work(&[5, 6], &[])),
+    );
+    assert_eq!(said(&one, 0), said(&other, 0));
+    assert_eq!(said(&one, 0), ["4 record 5", "5 record 6"]);
+}
+
+#[test]
+fn a_reload_that_one_task_refuses_changes_none() {
+    struct Refusing(Numbering);
+    impl Task for Refusing {
+        fn step(&mut self, record: &InputRecord<'_>, out: &mut Outbox) {
+            self.0.step(record, out);
+        }
+        fn end_of_batch(&mut self, out: &mut Outbox) {
+            self.0.end_of_batch(out);
+        }
+        fn idle(&mut self, _: Idle, _: &mut Outbox) {}
+        fn empty(&mut self, _: &mut Outbox) {}
+        fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
+            Vec::new()
+        }
+        fn restore(&mut self, _: Vec<(String, Vec<u8>)>) -> Result<(), String> {
+            Err("not mine".to_owned())
+        }
+    }
+    let mut worker = worker();
+    let second = NewTask {
+        partition: 1,
+        ..new_task(None, None, None)
+    };
+    worker
+        .add(vec![new_task(None, None, None), second])
+        .ok()
+        .unwrap();
+    worker.work(work(&[0], &[]));
+    let (answer, answers) = std::sync::mpsc::channel();
+    let factory: TaskFactory = Box::new(|partition| match partition {
+        0 => Box::new(Leaving(Numbering::default(), false)),
+        _ => Box::new(Refusing(Numbering::default())),
+    });
+    let done = worker.reload(Request { factory, answer });
+    assert_eq!(
+        answers.try_recv(),
+        Ok(Err("partition 1: not mine".to_owned()))
+    );
+    assert!(done.outbox.iter().next().is_none() && done.progress.is_empty());
+    assert_eq!(said(&worker.work(work(&[1], &[])), 0), ["2 record 1"]);
+}
