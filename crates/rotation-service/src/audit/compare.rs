@@ -22,7 +22,7 @@ const OUTSIDE_VERSION: [&str; 7] = [
 ];
 
 /// Why an episode ends whose rule is evaluated no more as it was.
-const BY_CONFIGURATION: [&str; 3] = ["rule_changed", "rule_removed", "universe_removed"];
+pub(crate) const BY_CONFIGURATION: [&str; 3] = ["rule_changed", "rule_removed", "universe_removed"];
 
 /// What the engine decided from a record of the bars log.
 #[derive(Clone, Debug)]
