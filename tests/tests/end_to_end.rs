@@ -202,6 +202,16 @@ fn ten_kills_lose_nothing_and_repeat_nothing() {
     let [service] = services;
     service.terminate().unwrap();
     assert_same(&expected, &deployment.alerts().unwrap());
+    // And the audit says so by itself, from the bars log: every event, computed anew.
+    let audit = ["audit", "--json", "--config"].map(std::ffi::OsString::from);
+    let audit = audit.into_iter().chain([deployment.config().into()]);
+    let report: serde_json::Value =
+        serde_json::from_str(&deployment.command(audit).unwrap()).unwrap();
+    assert_eq!(
+        report["recomputed"]["identical"],
+        count(&expected),
+        "{report:#}"
+    );
 }
 
 #[test]

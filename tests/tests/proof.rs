@@ -73,7 +73,6 @@ impl Copy<'_> {
             .map(|(from, to)| (from.as_str(), to.as_str()));
         let config = config_with(self.deployment, &format!("{name}.toml"), &changes);
         let (code, report) = audit(&config, &[]);
-        println!("{name}: {:?}", broken(&report));
         assert_eq!(
             code,
             i32::from(!broken(&report).is_empty()),

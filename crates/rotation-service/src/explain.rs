@@ -1,6 +1,6 @@
 //! `rotation explain`: one alert, from the record that it stands on to its figures, computed anew.
 
-use crate::audit::compare::cause;
+use crate::audit::compare::{BY_CONFIGURATION, cause};
 use crate::kafka::log::TopicLog;
 use crate::proof::{Opened, Published, Source, published};
 use anyhow::{Context, bail};
@@ -220,6 +220,12 @@ fn notes(published: &[Published], record: &Published, event: &AlertEvent) -> Vec
 /// Why an event cannot be computed anew at all; nothing where it can be tried.
 fn hindrance(opened: &Opened, bars: &TopicLog, event: &AlertEvent) -> Option<String> {
     let alert = &event.alert;
+    let reason = alert.resolve_reason.as_deref().unwrap_or_default();
+    if BY_CONFIGURATION.contains(&reason) {
+        return Some(format!(
+            "a new configuration ended the episode ({reason}): the event stands on no record"
+        ));
+    }
     let plan = opened.plans.iter().find(|plan| plan.name == alert.universe);
     let Some(rule) = plan.and_then(|plan| plan.rules.iter().find(|it| it.name == alert.rule))
     else {

@@ -21,6 +21,9 @@ const OUTSIDE_VERSION: [&str; 7] = [
     "data.parent_episode",
 ];
 
+/// Why an episode ends whose rule is evaluated no more as it was.
+pub(crate) const BY_CONFIGURATION: [&str; 3] = ["rule_changed", "rule_removed", "universe_removed"];
+
 /// What the engine decided from a record of the bars log.
 #[derive(Clone, Debug)]
 pub(crate) struct Decided {
@@ -65,6 +68,8 @@ struct Compare<'a> {
     plans: &'a [Arc<UniversePlan>],
     /// Versions that were published of each rule.
     versions: BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>>,
+    /// Rules of which an episode was ended by a configuration: they began cold after it.
+    ended: BTreeSet<(&'a str, &'a str)>,
 }
 
 /// Holds each published event against the one that was decided.
@@ -75,20 +80,25 @@ pub(crate) fn compare(
     decided: &[Decided],
 ) -> Comparison {
     let mut versions: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+    let mut ended = BTreeSet::new();
     for event in published
         .iter()
         .filter_map(|published| published.event.as_ref().ok())
     {
         let alert = &event.alert;
-        versions
-            .entry((alert.universe.as_str(), alert.rule.as_str()))
-            .or_default()
-            .insert(alert.rule_version.as_str());
+        let rule = (alert.universe.as_str(), alert.rule.as_str());
+        let version = alert.rule_version.as_str();
+        versions.entry(rule).or_default().insert(version);
+        let reason = alert.resolve_reason.as_deref().unwrap_or_default();
+        if BY_CONFIGURATION.contains(&reason) {
+            ended.insert(rule);
+        }
     }
     let compare = Compare {
         grounds,
         plans,
         versions,
+        ended,
     };
     let mut result = Comparison::default();
     let mut told: Vec<&Published> = Vec::new();
@@ -189,8 +199,10 @@ impl Compare<'_> {
         };
         on_which(plan, rule).into_iter().all(|rule| {
             let rule = &plan.rules[rule];
-            let known = self.versions.get(&(plan.name.as_str(), rule.name.as_str()));
-            known.is_none_or(|known| known.iter().all(|version| *version == rule.version))
+            let named = (plan.name.as_str(), rule.name.as_str());
+            let known = self.versions.get(&named);
+            let is_one = |known: &BTreeSet<&str>| known.iter().all(|it| *it == rule.version);
+            !self.ended.contains(&named) && known.is_none_or(is_one)
         })
     }
 

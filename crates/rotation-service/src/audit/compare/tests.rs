@@ -192,6 +192,29 @@ fn a_rule_that_had_another_version_began_cold_at_some_time() {
 }
 
 #[test]
+fn a_rule_whose_episode_a_configuration_ended_began_cold_after_it() {
+    let events = three();
+    let mut published = events[1..].to_vec();
+    published[1].alert.value = 6.0;
+    let mut end = event(8, &events[0].alert.rule_version);
+    end.alert.resolve_reason = Some("rule_changed".to_owned());
+    end.positions = None;
+    published.push(end);
+    let found = compare(
+        &plans(),
+        &grounds(true),
+        &put(&published),
+        &decided(&events),
+    );
+    assert_eq!(
+        (found.compared, found.identical, codes(&found).len()),
+        (1, 1, 0)
+    );
+    let reason = "cites no record of rotation.bars";
+    assert_eq!(found.left_out.get(reason), Some(&1));
+}
+
+#[test]
 fn what_cannot_be_computed_is_left_out_with_a_reason() {
     let events = three();
     let mut published = events.clone();
