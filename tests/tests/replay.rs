@@ -187,8 +187,9 @@ fn settings_that_librdkafka_refuses_are_wrong_usage() {
         let words = [file.as_str(), "--brokers", "127.0.0.1:1", "-X", property];
         let error = go(&words).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error:?}");
-        let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains(said), "{cause}");
+        let cause = std::error::Error::source(&error).unwrap();
+        let told = format!("{error}: {cause}");
+        assert!(told.contains(said), "{told}");
     }
 }
 

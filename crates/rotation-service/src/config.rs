@@ -22,6 +22,7 @@ mod universe;
 
 pub use describe::describe;
 pub use error::{ConfigError, ConfigErrors, Problem};
+pub(crate) use kafka::check_given;
 pub use kafka::{KafkaConfig, Properties, Property, SecretError, Topics};
 pub use reference::{reference, schema};
 

@@ -112,16 +112,35 @@ fn what_is_wrong_with_a_flag_is_told_without_its_secret() {
     let folder = tempfile::tempdir().unwrap();
     let file = write_secret(folder.path(), "rotation.toml", UNIVERSE).unwrap();
     let file = file.to_str().unwrap();
+    let tick = "{\"symbol\":\"A\",\"time\":\"2026-01-15T15:00:00Z\",\"price\":1}\n";
+    let ticks = write_secret(folder.path(), "ticks.ndjson", tick).unwrap();
+    let ticks = ticks.to_str().unwrap();
     for property in [
         "canary",
         "sasl.password:canary",
         "sasl.pasword=canary",
         "enable.idempotence=canary",
     ] {
-        let (code, text) = run(&["run", "--config", file, "-X", property]);
-        assert_eq!(code, Some(2), "{property}: {text}");
-        expect_silence(property, &text);
+        for command in [
+            &["run", "--config", file][..],
+            &["replay", ticks, "--brokers", "127.0.0.1:1"],
+        ] {
+            let (code, text) = run(&[command, &["-X", property]].concat());
+            assert_eq!(code, Some(2), "{property}: {text}");
+            expect_silence(property, &text);
+        }
     }
+    // Nobody listens there.
+    let (code, text) = run(&[
+        "replay",
+        ticks,
+        "--brokers",
+        "127.0.0.1:1",
+        "-X",
+        "sasl.password=canary",
+    ]);
+    assert_eq!(code, Some(3), "{text}");
+    expect_silence("a replay that cannot connect", &text);
     let token = write_secret(folder.path(), "token", "canary").unwrap();
     let (code, text) = run(&[
         "run",

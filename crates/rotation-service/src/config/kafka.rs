@@ -133,18 +133,17 @@ impl Properties {
     /// One on which the commit protocol stands, that librdkafka does not know, or whose value it does not take. The
     /// value is not repeated where it may be a secret.
     pub(crate) fn give(&mut self, key: &str, value: &str) -> Result<(), Problem> {
-        let property = Property::Plain(value.to_owned());
         if let Some(reason) = crate::kafka::reserved(key) {
             return Err(Problem::Reserved(reason.to_owned()));
         }
-        check_property(key, &property).map_or(Ok(()), Err)?;
+        check_given(key, value)?;
         if is_secret(key) {
             tracing::warn!(
                 "--property {key}: a secret on the command line can be read by every user of the machine; \
                  give it as {{ env = \"NAME\" }} or {{ file = \"PATH\" }} in [kafka.properties]"
             );
         }
-        self.0.insert(key.to_owned(), property);
+        self.set(key, value);
         Ok(())
     }
 
@@ -353,6 +352,14 @@ fn read_reference(value: Value) -> Option<Property> {
         }
         _ => None,
     }
+}
+
+/// Asks librdkafka about a property from the command line.
+///
+/// # Errors
+/// One that it does not know, or whose value it does not take; the value is not repeated where it may be a secret.
+pub(crate) fn check_given(key: &str, value: &str) -> Result<(), Problem> {
+    check_property(key, &Property::Plain(value.to_owned())).map_or(Ok(()), Err)
 }
 
 /// Asks librdkafka whether it knows the property and takes the value; of a secret only whether it knows it.

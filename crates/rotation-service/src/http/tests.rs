@@ -22,14 +22,22 @@ impl Health for Fine {
     }
 }
 
-/// Limits that a test reaches; none of its assertions is on how long that takes.
+/// Limits that no request of a test reaches unless it means to.
 fn limits() -> Limits {
     Limits {
-        head: Duration::from_millis(200),
-        request: Duration::from_millis(300),
+        head: Duration::from_secs(30),
+        request: Duration::from_secs(30),
         connection: Duration::from_secs(30),
         grace: Duration::from_millis(200),
         connections: 4,
+    }
+}
+
+/// With a limit on requests that those that hang reach soon.
+fn impatient() -> Limits {
+    Limits {
+        request: Duration::from_millis(300),
+        ..limits()
     }
 }
 
@@ -156,7 +164,7 @@ async fn with_a_token_everything_but_health_needs_it() {
 #[tokio::test]
 async fn every_answer_carries_the_headers() {
     for token in [false, true] {
-        let address = start(token, limits()).await;
+        let address = start(token, impatient()).await;
         for request in [
             "GET /healthz",
             "GET /metrics",
@@ -206,7 +214,7 @@ async fn long_bodies_are_refused_whether_they_say_so_or_not() {
 
 #[tokio::test]
 async fn a_request_that_hangs_is_ended() {
-    let address = start(false, limits()).await;
+    let address = start(false, impatient()).await;
     let (status, _, body) = ask(address, "GET /-/hang", "").await;
     assert_eq!(
         (status, body.as_str()),
@@ -216,10 +224,14 @@ async fn a_request_that_hangs_is_ended() {
 
 #[tokio::test]
 async fn a_client_that_sends_its_head_slowly_is_cut() {
-    let address = start(false, limits()).await;
+    let short = Limits {
+        head: Duration::from_secs(1),
+        ..limits()
+    };
+    let address = start(false, short).await;
     // More of them than there are places, so that one who is not cut would keep the last request out.
     let mut slow = Vec::new();
-    for _ in 0..limits().connections {
+    for _ in 0..short.connections {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream
             .write_all(b"GET /healthz HTTP/1.1\r\nHost: test\r\nX-Slow: ")
@@ -248,7 +260,7 @@ async fn a_client_that_sends_its_head_slowly_is_cut() {
 #[tokio::test]
 async fn a_client_that_says_nothing_or_never_reads_is_cut() {
     let short = Limits {
-        connection: Duration::from_millis(400),
+        connection: Duration::from_secs(2),
         ..limits()
     };
     let address = start(false, short).await;

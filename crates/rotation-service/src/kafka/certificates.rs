@@ -83,7 +83,7 @@ fn trust(properties: &BTreeMap<String, String>) -> String {
 }
 
 fn explain(context: &X509StoreContextRef, host: &str, trust: &str) -> String {
-    use openssl_sys_codes::*;
+    use codes::*;
     let Some(certificate) = context.current_cert() else {
         return format!(
             "the broker's certificate is not valid: {}",
@@ -122,7 +122,7 @@ fn explain(context: &X509StoreContextRef, host: &str, trust: &str) -> String {
 }
 
 /// Results of a verification, as `openssl verify` numbers them.
-mod openssl_sys_codes {
+mod codes {
     pub(super) const NO_ISSUER: i32 = 2;
     pub(super) const NOT_YET_VALID: i32 = 9;
     pub(super) const HAS_EXPIRED: i32 = 10;

@@ -1,6 +1,6 @@
 //! Why a replay cannot begin, or cannot go on.
 
-use crate::config::{ConfigErrors, SecretError};
+use crate::config::{ConfigErrors, Problem, SecretError};
 use crate::files::FilesError;
 use rdkafka::error::KafkaError;
 use std::io;
@@ -45,6 +45,14 @@ pub enum ReplayError {
         name: String,
         /// What sets it.
         by: &'static str,
+    },
+    /// A property that librdkafka does not know, or whose value it does not take.
+    #[error("-X {name}")]
+    BadProperty {
+        /// The property.
+        name: String,
+        /// What is wrong, without a value that may be secret.
+        source: Problem,
     },
     /// librdkafka refuses the settings.
     #[error("librdkafka refuses the settings")]

@@ -4,7 +4,7 @@ use super::args::ReplayArgs;
 use super::error::ReplayError;
 use super::feed::FeedOptions;
 use super::heartbeats::HeartbeatOptions;
-use crate::config::{Config, Topics};
+use crate::config::{Config, Topics, check_given};
 use crate::files::OpenOptions;
 use rdkafka::ClientConfig;
 use rotation_engine::calendar::Calendar;
@@ -192,6 +192,10 @@ fn topic(args: &ReplayArgs, config: Option<&Config>) -> Result<Target, ReplayErr
             let name = name.clone();
             return Err(ReplayError::Property { name, by });
         }
+        check_given(name, value).map_err(|source| ReplayError::BadProperty {
+            name: name.clone(),
+            source,
+        })?;
         client.set(name, value);
     }
     for (name, value, _) in OURS {
