@@ -261,7 +261,10 @@ fn what_a_new_configuration_ends_is_told_with_a_snapshot_and_only_where_nothing_
         panic!("records were stepped with another configuration");
     };
     let reason = failed.reason;
-    assert!(reason.contains("rule a removed") && reason.contains("SIGTERM"), "{reason}");
+    assert!(
+        reason.contains("rule a removed") && reason.contains("SIGTERM"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -327,7 +330,10 @@ fn a_reload_that_one_task_refuses_changes_none() {
         _ => Box::new(Refusing(Numbering::default())),
     });
     let done = worker.reload(Request { factory, answer });
-    assert_eq!(answers.try_recv(), Ok(Err("partition 1: not mine".to_owned())));
+    assert_eq!(
+        answers.try_recv(),
+        Ok(Err("partition 1: not mine".to_owned()))
+    );
     assert!(done.outbox.iter().next().is_none() && done.progress.is_empty());
     assert_eq!(said(&worker.work(work(&[1], &[])), 0), ["2 record 1"]);
 }
