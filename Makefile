@@ -49,10 +49,19 @@ lint: rust ## Check formatting and clippy on all targets, warnings denied
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 .PHONY: deny
-deny: rust ## Check licences, bans and sources of the dependencies with cargo-deny, where it is installed
+deny: rust ## Check licences, bans, sources and advisories of the dependencies with cargo-deny, where it is installed
 	@cargo deny --version > /dev/null 2>&1 || { \
 	  echo "cargo-deny is not installed: cargo install --locked cargo-deny" >&2; exit 1; }
-	cargo deny --locked check
+	cargo deny --locked check licenses bans sources
+	@cargo deny --locked fetch db > /dev/null 2>&1 || { \
+	  echo "NOT CHECKED: advisories, since their database cannot be had from here" >&2; exit 0; }; \
+	cargo deny --locked check advisories
+
+.PHONY: sbom
+sbom: rust ## Write the bill of materials of the program to target/rotation.cdx.json, as CycloneDX
+	@mkdir -p target
+	cargo run --locked --quiet -p rotation-tests --bin sbom > target/rotation.cdx.json
+	@echo "wrote target/rotation.cdx.json"
 
 .PHONY: docs
 docs: rust ## Build the API documentation with warnings denied, and run what tests the documents

@@ -1,6 +1,6 @@
 //! Certificates made for a test: authorities, and what they sign.
 
-use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -192,11 +192,12 @@ fn begin(name: &str, key: &PKey<Private>, validity: Validity) -> Result<X509Buil
     Ok(builder)
 }
 
-/// Writes a file that only its owner may read.
-fn write(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
+/// Writes a file that only its owner may read; who reads it meanwhile has the old or the new one.
+pub(crate) fn write(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf> {
     let path = folder.join(name);
-    fs::write(&path, content)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    // A temporary file is its owner's alone.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.persist(&path)?;
     Ok(path)
 }

@@ -1,5 +1,5 @@
-//! The service on a cluster while everything that breaks in the field is broken; then the alert topic against a backtest
-//! of the same files, event for event.
+//! The service on a cluster while everything that breaks in the field is broken; then the alert topic against a
+//! backtest of the same files, event for event.
 //!
 //! All randomness comes from a seed: the faults, their order, their lengths. When exactly they strike is up to the
 //! machine. The service reaches the brokers through proxies; the feed and whoever watches do not.
@@ -138,6 +138,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Option<Report>> {
         faults,
         ended,
         differences: verdict::differences(&deployment, &reference, &pieces, &fed)?,
+        violations: deployment.violations()?,
         no_disks: cluster.disks().map(str::to_owned),
     }))
 }

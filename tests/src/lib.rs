@@ -13,6 +13,7 @@
 //! - [`counting`]: a task to try stages with
 //! - [`bench`]: what `make bench` measures
 //! - [`simulation`]: the service on a log in memory, with faults from a seed
+//! - [`sbom`]: the bill of materials
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
@@ -27,6 +28,7 @@ pub mod load;
 pub mod market;
 pub mod prometheus;
 pub mod proxy;
+pub mod sbom;
 pub mod service;
 pub mod simulation;
 pub mod skipped;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rotation_wire::alerts::comparable;
+use rotation_wire::invariants::{AlertLog, Place, Seen};
 
 use crate::broker::{Broker, unique};
 use crate::workspace;
@@ -276,6 +277,27 @@ impl Deployment {
         Ok(events)
     }
 
+    /// What does not hold on the alert topic that always should: ids, numbers of transitions, openings.
+    ///
+    /// # Errors
+    ///
+    /// When the topic cannot be read or holds something else.
+    pub fn violations(&self) -> Result<Vec<String>> {
+        let mut log = AlertLog::new();
+        let mut found = Vec::new();
+        for record in self.broker.read_committed(&self.topics[2])? {
+            let place = Place {
+                partition: record.partition,
+                offset: record.offset,
+            };
+            let payload = record.payload.context("an alert without a value")?;
+            let event = Seen::read(&payload)?.with_key(record.key.as_deref());
+            let violations = log.take(place, &event);
+            found.extend(violations.iter().map(|violation| format!("{violation:?}")));
+        }
+        Ok(found)
+    }
+
     /// The events that a backtest over a folder of files finds, in the same form.
     ///
     /// # Errors
@@ -363,7 +385,7 @@ impl Service {
         Ok(())
     }
 
-    /// All that it logged.
+    /// All that it has logged so far.
     #[must_use]
     pub fn whole_log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -459,12 +481,25 @@ impl Service {
     ///
     /// When there is no answer.
     pub fn get(&mut self, path: &str) -> Result<(u16, String)> {
+        self.get_with(path, None)
+    }
+
+    /// The same with a token.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer.
+    pub fn get_with(&mut self, path: &str, token: Option<&str>) -> Result<(u16, String)> {
         let url = format!("http://{}{path}", self.address()?);
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .build()
             .into();
-        let mut answer = agent.get(&url).call().with_context(|| url.clone())?;
+        let mut request = agent.get(&url);
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let mut answer = request.call().with_context(|| url.clone())?;
         Ok((
             answer.status().as_u16(),
             answer.body_mut().read_to_string()?,

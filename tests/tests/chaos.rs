@@ -27,6 +27,7 @@ fn a_little_of_everything_that_breaks_loses_nothing_and_repeats_nothing() {
         report.differences.len(),
         report.differences[0]
     );
+    assert_eq!(report.violations, Vec::<String>::new());
     for &(kind, times) in &plan.counts {
         let tried = report.no_disks.is_none() || kind != chaos::Kind::FillDisk;
         assert!(!tried || report.times(kind) >= times, "{kind:?}");

@@ -134,14 +134,25 @@ fn a_clean_run_audits_clean_and_each_planted_fault_is_found() {
         deployment: &deployment,
         records,
     };
-    let expect = |report: &Value, codes: &[(&str, u64)]| {
-        assert_eq!(
-            broken(report),
-            codes.iter().copied().collect(),
-            "{report:#}"
-        );
-    };
     expect(&copy.audit("same", |_| {}), &[]);
+    repeats_and_gaps(&copy);
+    altered_and_invented(&copy);
+    disorder(&copy);
+    bounded(&deployment, &config, events);
+    beyond_retention(&deployment, &config);
+    meddled_offsets(&deployment, &config);
+}
+
+fn expect(report: &Value, codes: &[(&str, u64)]) {
+    assert_eq!(
+        broken(report),
+        codes.iter().copied().collect(),
+        "{report:#}"
+    );
+}
+
+/// Events that stand twice, or not at all.
+fn repeats_and_gaps(copy: &Copy<'_>) {
     let middle = copy.find("escalated", 3);
     let repeated = copy.audit("repeated", |records| {
         let again = records[middle].clone();
@@ -159,6 +170,11 @@ fn a_clean_run_audits_clean_and_each_planted_fault_is_found() {
         records.remove(opening);
     });
     expect(&headless, &[("lost", 1), ("no_opening", 1)]);
+}
+
+/// Events that say what was not decided.
+fn altered_and_invented(copy: &Copy<'_>) {
+    let (opening, middle) = (copy.find("opened", 1), copy.find("escalated", 3));
     let altered = copy.audit("altered", |records| {
         let mut event = event(&records[middle]);
         event.alert.threshold += 1.0;
@@ -173,8 +189,6 @@ fn a_clean_run_audits_clean_and_each_planted_fault_is_found() {
     let invented = copy.audit("invented", |records| {
         let mut forged = event(&records[opening]);
         forged.alert.as_of = "2026-12-31T21:00:00Z".parse().unwrap();
-        forged.alert.rule = "streak".to_owned();
-        forged.alert.subject = "LEAD/LAG".to_owned();
         forged.alert.duration_seconds = 0;
         forged.alert.episode = format!("{}/{}", forged.alert.key(), forged.alert.as_of);
         forged.alert.id = format!("{}/1", forged.alert.episode);
@@ -184,6 +198,11 @@ fn a_clean_run_audits_clean_and_each_planted_fault_is_found() {
         records.push(record);
     });
     assert_eq!(broken(&invented).get("invented"), Some(&1), "{invented:#}");
+}
+
+/// Events out of their order, and what does not belong there.
+fn disorder(copy: &Copy<'_>) {
+    let (opening, middle) = (copy.find("opened", 1), copy.find("escalated", 3));
     let swapped = copy.audit("swapped", |records| {
         let next = format!(
             "{}/2",
@@ -206,9 +225,6 @@ fn a_clean_run_audits_clean_and_each_planted_fault_is_found() {
         records[middle] = astray;
     });
     expect(&foreign, &[("not_an_alert", 1), ("wrong_key", 1)]);
-    bounded(&deployment, &config, events);
-    beyond_retention(&deployment, &config);
-    meddled_offsets(&deployment, &config);
 }
 
 /// A range and a sample look at less, and say so.

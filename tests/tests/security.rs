@@ -7,10 +7,13 @@
 mod connect;
 #[path = "security/permissions.rs"]
 mod permissions;
+#[path = "security/secrets.rs"]
+mod secrets;
 
 use std::path::PathBuf;
 
 use rotation_tests::broker::secure::{SecureBroker, password, scram_client, write_secret};
+use rotation_tests::broker::{Acl, Operation, Resource};
 use rotation_tests::service::{Deployment, Service};
 
 /// A watched series, so that a tick is enough for an alert.
@@ -27,7 +30,7 @@ level = 100.0
 "#;
 
 /// More log lines than these would be a loop.
-const LINES_MAX: usize = 8;
+const LINES_MAX: usize = 25;
 /// More remarks of the client than these would be a busy one.
 const ATTEMPTS_MAX: usize = 30;
 
@@ -75,5 +78,27 @@ fn show(case: &str, error: &str, plain: &[(&str, &str)]) {
     let error = plain.iter().fold(error.to_owned(), |text, (found, plain)| {
         text.replace(found, plain)
     });
-    println!("| {case} | {error} |");
+    eprintln!("| {case} | {error} |");
+}
+
+/// Every operation on everything of a deployment.
+fn everything(deployment: &Deployment) -> Vec<Acl> {
+    let group = deployment.prefix();
+    let mut all = Vec::new();
+    for topic in &deployment.topics {
+        all.extend(
+            [Operation::Read, Operation::Write]
+                .map(|operation| Acl::new(Resource::Topic, topic, operation)),
+        );
+    }
+    for stage in ["sampler", "universe"] {
+        all.push(Acl::new(
+            Resource::Group,
+            &format!("{group}.{stage}"),
+            Operation::Read,
+        ));
+        let id = format!("{group}/{stage}/one");
+        all.push(Acl::new(Resource::TransactionalId, &id, Operation::Write));
+    }
+    all
 }

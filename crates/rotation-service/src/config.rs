@@ -52,12 +52,12 @@ pub struct HttpConfig {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpSpec {
-    /// Where `/metrics`, `/healthz` and `/readyz` are served: an address and a port. Default `127.0.0.1:9464`. An address
-    /// beyond loopback needs `token_file`, or to be said again by `--insecure-listen`.
+    /// Where `/metrics`, `/healthz` and `/readyz` are served: an address and a port. Default `127.0.0.1:9464`.
+    /// An address beyond loopback needs `token_file`, or to be said again by `--insecure-listen`.
     listen: Option<String>,
-    /// A file whose one line is the token, 16 characters or more; read once, at start. With it every request but those of
-    /// `/healthz` and `/readyz` has to bring `Authorization: Bearer TOKEN`; without it requests that would change something
-    /// are refused. A relative path is looked for beside the configuration. Default: none.
+    /// A file whose one line is the token, 16 characters or more; read once, at start. With it every request but
+    /// those of `/healthz` and `/readyz` has to bring `Authorization: Bearer TOKEN`; without it requests that would
+    /// change something are refused. A relative path is looked for beside the configuration. Default: none.
     token_file: Option<PathBuf>,
 }
 

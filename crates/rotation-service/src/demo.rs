@@ -233,6 +233,7 @@ impl Service {
             snapshot_interval: Duration::from_secs(3_600),
             idle_after: Duration::from_secs(5),
             allow_data_loss: false,
+            standby: false,
         };
         let (config, handle, metrics) = (
             config.clone(),

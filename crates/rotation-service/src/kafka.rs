@@ -3,7 +3,8 @@
 //! Three things are decided here and nowhere else: how a client is configured ([`KafkaSettings`]), which librdkafka
 //! properties a user may set (any but those the commit protocol stands on), and what the topics look like
 //! ([`topics`]). Before anything runs, [`preflight`] looks whether the cluster lets us in and lets us do what we shall
-//! have to do; a [`refusal`] is one sentence that says what to change. The loop that moves records is in [`crate::stage`].
+//! have to do; a [`refusal`] is one sentence that says what to change. The loop that moves records is in
+//! [`crate::stage`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -171,10 +172,18 @@ impl KafkaSettings {
     /// What every client has in common; the user's properties included.
     #[must_use]
     pub fn client(&self) -> ClientConfig {
+        self.client_with(&[])
+    }
+
+    /// The same with further defaults, over which the user's properties win.
+    fn client_with(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", format!("rotation-{}", self.instance));
         // Brokers come back: wait for them briefly, not for the default ten seconds.
         config.set("reconnect.backoff.max.ms", "1000");
+        for (name, value) in defaults {
+            config.set(*name, *value);
+        }
         for (name, value) in &self.properties {
             config.set(name, value);
         }
@@ -185,15 +194,14 @@ impl KafkaSettings {
     /// The consumer of a stage: static member of the stage's group, cooperative, committing nothing by itself.
     #[must_use]
     pub fn stage_consumer(&self, stage: &str) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("session.timeout.ms", "10000")
-            .set("queued.max.messages.kbytes", "65536")
-            .set("queued.min.messages", "100000")
-            .set("fetch.queue.backoff.ms", "5")
-            .set("fetch.wait.max.ms", "100")
-            .set("statistics.interval.ms", "1000");
-        self.extend(&mut config);
+        let mut config = self.client_with(&[
+            ("session.timeout.ms", "10000"),
+            ("queued.max.messages.kbytes", "65536"),
+            ("queued.min.messages", "100000"),
+            ("fetch.queue.backoff.ms", "5"),
+            ("fetch.wait.max.ms", "100"),
+            ("statistics.interval.ms", "1000"),
+        ]);
         config
             .set("group.id", self.stage_group(stage))
             .set("group.instance.id", &self.instance)
@@ -225,26 +233,19 @@ impl KafkaSettings {
     /// The transactional producer of a stage.
     #[must_use]
     pub fn stage_producer(&self, stage: &str) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("transaction.timeout.ms", "10000")
-            .set("queue.buffering.max.messages", "1000000")
+        let mut config = self.client_with(&[
+            ("transaction.timeout.ms", "10000"),
+            ("queue.buffering.max.messages", "1000000"),
             // How large a record may be is for the brokers to say; dead letters are cut to fit.
-            .set("message.max.bytes", "1000000000")
-            .set("compression.type", "lz4");
-        self.extend(&mut config);
+            ("message.max.bytes", "1000000000"),
+            ("compression.type", "lz4"),
+        ]);
         config.remove("statistics.interval.ms");
         config
             .set("transactional.id", self.transactional_id(stage))
             .set("linger.ms", "0")
             .set("partitioner", "murmur2_random");
         config
-    }
-
-    fn extend(&self, config: &mut ClientConfig) {
-        for (name, value) in self.client().config_map() {
-            config.set(name, value);
-        }
     }
 }
 
@@ -284,6 +285,8 @@ mod tests {
             ("security.protocol", "SSL"),
             ("session.timeout.ms", "7000"),
             ("transaction.timeout.ms", "6000"),
+            // Taken from another client's configuration it would be masked.
+            ("sasl.password", "canary"),
         ]);
         settings.check().unwrap();
         let consumer = settings.stage_consumer("sampler");
@@ -294,6 +297,7 @@ mod tests {
             &settings.state_reader("sampler", "read_committed"),
         ] {
             assert_eq!(config.get("security.protocol"), Some("SSL"));
+            assert_eq!(config.get("sasl.password"), Some("canary"));
             assert_eq!(config.get("bootstrap.servers"), Some("a:1,b:2"));
         }
         assert_eq!(consumer.get("session.timeout.ms"), Some("7000"));

@@ -55,6 +55,8 @@ pub struct Options {
     pub idle_after: Duration,
     /// Go on where records are lost, counting them.
     pub allow_data_loss: bool,
+    /// Follow the state of tasks that other processes have.
+    pub standby: bool,
 }
 
 /// Runs the command.
@@ -211,9 +213,7 @@ impl Stages {
                     preflight::visible(&kafka, needs)?;
                 }
                 let found = topics::verify_topics(&kafka, &needs)?;
-                for needs in &needs {
-                    preflight::permissions(&kafka, needs)?;
-                }
+                preflight::permissions(&kafka, &needs)?;
                 if options.stages.samples() {
                     tracing::info!(protection = %found.skew_protection(), "event times are bounded");
                 }
@@ -399,6 +399,7 @@ impl Options {
         settings.commit_interval = self.commit_interval;
         settings.snapshot_interval = self.snapshot_interval;
         settings.allow_data_loss = self.allow_data_loss;
+        settings.standby = self.standby;
         settings
     }
 }

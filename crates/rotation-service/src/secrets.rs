@@ -22,7 +22,7 @@ pub fn read(path: &Path) -> io::Result<String> {
 pub fn warnings(config: &Config, file: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut look = |key: String, path: &Path| {
-        found.extend(shared_mode(path).map(|mode| sentence(&key, path, mode)))
+        found.extend(shared_mode(path).map(|mode| sentence(&key, path, mode)));
     };
     for (name, property) in config.kafka.properties.iter() {
         let key = || format!("kafka.properties.\"{name}\"");

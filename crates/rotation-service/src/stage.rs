@@ -33,6 +33,7 @@ mod rebalance;
 mod reload;
 mod restore;
 mod run;
+mod standby;
 mod stop;
 mod transact;
 mod trouble;

@@ -1,6 +1,9 @@
 //! `rotation tail`: follows the alert topic, one readable line an event.
 
 use crate::config::{Config, KafkaConfig, Topics};
+use crate::kafka::refusal::{Resource, is_topic_denied};
+use crate::kafka::{KafkaSettings, preflight};
+use crate::secrets;
 use anyhow::Context;
 use clap::ValueEnum;
 use rdkafka::ClientConfig;
@@ -86,7 +89,10 @@ impl Color {
 /// # Errors
 /// A wrong configuration, or a topic that cannot be read.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (client, topic) = args.source()?;
+    let (kafka, topic) = args.source()?;
+    let settings = KafkaSettings::from_config(&kafka, "tail")?;
+    preflight::connect(&settings)?;
+    let client = client(&kafka).context("cannot configure the Kafka client")?;
     let start = if args.from_beginning {
         Start::Beginning
     } else {
@@ -97,7 +103,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let colored = args.color.is_on();
     let mut seen = 0;
     while args.limit.is_none_or(|limit| seen < limit) {
-        if let Some(event) = follower.next(Duration::from_millis(200))? {
+        let next = follower.next(Duration::from_millis(200));
+        let next = next.map_err(|error| match is_topic_denied(&error) {
+            true => settings
+                .denies("Read", Resource::Topic(topic.clone()))
+                .into(),
+            false => anyhow::Error::from(error),
+        })?;
+        if let Some(event) = next {
             write_event(&mut out, &event, args.json, colored)?;
             seen += 1;
         }
@@ -106,10 +119,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
-    /// The client's configuration and the topic: flags win over the file.
-    fn source(&self) -> anyhow::Result<(ClientConfig, String)> {
+    /// How to reach Kafka, and the topic: flags win over the file.
+    fn source(&self) -> anyhow::Result<(KafkaConfig, String)> {
         let mut kafka = match &self.config {
-            Some(path) => Config::load(path)?.kafka,
+            Some(path) => {
+                let config = Config::load(path)?;
+                for warning in secrets::warnings(&config, path) {
+                    eprintln!("warning: {warning}");
+                }
+                config.kafka
+            }
             None => KafkaConfig {
                 brokers: vec!["localhost:9092".to_owned()],
                 group: "rotation".to_owned(),
@@ -124,10 +143,7 @@ impl Args {
             .topic
             .clone()
             .unwrap_or_else(|| kafka.topics.alerts.clone());
-        Ok((
-            client(&kafka).context("cannot configure the Kafka client")?,
-            topic,
-        ))
+        Ok((kafka, topic))
     }
 }
 

@@ -348,9 +348,9 @@ impl AlertLog {
                 before: line.newest.as_of,
                 before_place: line.newest.place,
             });
-        } else {
-            line.newest = known.clone();
         }
+        // From here on it is held against this one, so that one wrong time is told once.
+        line.newest = known.clone();
         let at = line.episodes.iter().position(|it| it.id == event.episode);
         match at {
             Some(at) => line.episodes[at].go_on(known, event, found),

@@ -283,6 +283,7 @@ fn run_service(config: &Config, meter: &Mutex<Meter>) -> Result<()> {
         snapshot_interval: Duration::from_secs(30),
         idle_after: IDLE_AFTER,
         allow_data_loss: false,
+        standby: false,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -62,10 +62,12 @@ const ALLOW: i8 = 3;
 const ANY: i8 = 1;
 const DESCRIBE_ACLS: i16 = 29;
 const CREATE_ACLS: i16 = 30;
+const DELETE_ACLS: i16 = 31;
 
 /// Adds entries for a user and waits until the broker goes by them.
 pub(super) fn allow(address: &str, user: &str, acls: &[Acl]) -> Result<()> {
     let principal = format!("User:{user}");
+    let before = count(address, &principal)?;
     let mut body = Vec::new();
     body.extend(i32::try_from(acls.len())?.to_be_bytes());
     for acl in acls {
@@ -89,10 +91,34 @@ pub(super) fn allow(address: &str, user: &str, acls: &[Acl]) -> Result<()> {
         );
     }
     let deadline = Instant::now() + ANSWER;
-    while count(address, &principal)? < acls.len() {
+    while count(address, &principal)? < before + acls.len() {
         ensure!(
             Instant::now() < deadline,
             "the broker does not go by the entries of {user}"
+        );
+    }
+    Ok(())
+}
+
+/// Takes an entry away from a user and waits until the broker goes by that.
+pub(super) fn forbid(address: &str, user: &str, acl: &Acl) -> Result<()> {
+    let principal = format!("User:{user}");
+    let before = count(address, &principal)?;
+    let mut body = Vec::new();
+    body.extend(1_i32.to_be_bytes());
+    body.extend((acl.resource as i8).to_be_bytes());
+    put(&mut body, Some(&acl.name))?;
+    body.extend(LITERAL.to_be_bytes());
+    put(&mut body, Some(&principal))?;
+    put(&mut body, None)?;
+    body.extend((acl.operation as i8).to_be_bytes());
+    body.extend(ALLOW.to_be_bytes());
+    ask(address, DELETE_ACLS, &body)?;
+    let deadline = Instant::now() + ANSWER;
+    while count(address, &principal)? >= before {
+        ensure!(
+            Instant::now() < deadline,
+            "the broker still allows {user} {acl:?}"
         );
     }
     Ok(())

@@ -1,6 +1,5 @@
 //! A broker that lets in by certificate, password and access control list, with listeners that are wrong on purpose.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -8,7 +7,7 @@ use anyhow::Result;
 
 use super::acls::{self, Acl};
 use super::{Broker, jars, server};
-use crate::certificates::{Authority, Validity};
+use crate::certificates::{self, Authority, Validity};
 use crate::leashed::{Leashed, start_on_free_ports};
 use crate::skipped;
 
@@ -136,6 +135,15 @@ impl SecureBroker {
     pub fn allow(&self, user: &str, acls: &[Acl]) -> Result<()> {
         acls::allow(&self.broker.bootstrap, user, acls)
     }
+
+    /// Takes a permission away, and waits until the broker goes by that.
+    ///
+    /// # Errors
+    ///
+    /// When the user does not have it, or the broker does not answer.
+    pub fn forbid(&self, user: &str, acl: &Acl) -> Result<()> {
+        acls::forbid(&self.broker.bootstrap, user, acl)
+    }
 }
 
 /// What the listeners show and trust.
@@ -233,9 +241,5 @@ pub fn scram_client(user: &str, password_file: &Path, authority: &Path) -> Strin
 ///
 /// When it cannot be written.
 pub fn write_secret(folder: &Path, name: &str, secret: &str) -> Result<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    let path = folder.join(name);
-    fs::write(&path, secret)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    Ok(path)
+    certificates::write(folder, name, secret.as_bytes())
 }

@@ -1,5 +1,6 @@
 //! The processes of the service, under a supervisor that starts anew what ends, as systemd would.
 
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,8 +14,10 @@ use crate::service::{Deployment, Service};
 const RESTART: Duration = Duration::from_secs(1);
 /// How long after it went on a process that was stopped may end because of that.
 const AFTERMATH: Duration = Duration::from_secs(60);
-/// A process that ends so often within this many seconds is not started again.
-const ENDS_MAX: usize = 20;
+/// More ends that nobody caused, and the run is given up.
+const ENDS_MAX: usize = 100;
+/// Longest wait for a process that was asked to stop.
+const STOP: Duration = Duration::from_secs(60);
 
 /// A process that ended by itself.
 #[derive(Clone, Debug)]
@@ -91,23 +94,63 @@ impl<'a> Fleet<'a> {
     /// Kills a process as `kill -9` does; the supervisor starts it again after so long.
     pub(super) fn kill(&self, instance: &str, restart: Duration) -> Result<()> {
         self.with(instance, |slot| {
-            let service = slot.service.take().context("it does not run")?;
+            let mut service = slot.service.take().context("it does not run")?;
             slot.due = Some(Instant::now() + restart);
+            if let Some(status) = service.ended()? {
+                self.note(&slot.instance, slot.excused_until, status, &service);
+                return Ok(());
+            }
             service.kill()
         })
     }
 
     /// Asks a process to stop, for good, and waits until it has.
     pub(super) fn remove(&self, instance: &str) -> Result<()> {
-        let service = {
+        let slot = {
             let mut slots = lock(&self.slots);
-            let at = slots
-                .iter()
-                .position(|slot| slot.instance == instance)
-                .context("there is no such process")?;
-            slots.remove(at).service.context("it does not run")?
+            let at = slots.iter().position(|slot| slot.instance == instance);
+            slots.remove(at.context("there is no such process")?)
         };
-        service.terminate()
+        self.stop(slot)
+    }
+
+    /// One that ends otherwise than told is noted as such.
+    fn stop(&self, slot: Slot) -> Result<()> {
+        let Some(mut service) = slot.service else {
+            return Ok(());
+        };
+        if service.ended()?.is_none() {
+            service.signal("TERM")?;
+        }
+        let deadline = Instant::now() + STOP;
+        loop {
+            match service.ended()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => {
+                    self.note(&slot.instance, slot.excused_until, status, &service);
+                    return Ok(());
+                }
+                None if Instant::now() > deadline => {
+                    bail!("{} does not stop:\n{}", slot.instance, service.log());
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    fn note(
+        &self,
+        instance: &str,
+        excused_until: Option<Instant>,
+        status: ExitStatus,
+        service: &Service,
+    ) {
+        lock(&self.ended).push(Ended {
+            at: now_ms(),
+            instance: instance.to_owned(),
+            was_stopped: excused_until.is_some_and(|till| till > Instant::now()),
+            log: format!("{status}\n{}", service.log()),
+        });
     }
 
     /// Stops a process in its tracks, or lets it go on.
@@ -143,16 +186,9 @@ impl<'a> Fleet<'a> {
             if let Some(service) = &mut slot.service
                 && let Some(status) = service.ended()?
             {
-                let log = format!("{status}\n{}", service.log());
-                let mut ended = lock(&self.ended);
-                ended.push(Ended {
-                    at: now_ms(),
-                    instance: slot.instance.clone(),
-                    was_stopped: slot.excused_until.is_some_and(|till| till > Instant::now()),
-                    log: log.clone(),
-                });
-                if ended.len() > ENDS_MAX {
-                    bail!("processes keep ending by themselves; the last said\n{log}");
+                self.note(&slot.instance, slot.excused_until, status, service);
+                if lock(&self.ended).len() > ENDS_MAX {
+                    bail!("processes keep ending; the last said\n{}", service.log());
                 }
                 slot.service = None;
                 slot.due = Some(Instant::now() + RESTART);
@@ -168,10 +204,7 @@ impl<'a> Fleet<'a> {
     /// Asks all to stop, and waits until they have.
     pub(super) fn finish(&self) -> Result<()> {
         let slots = std::mem::take(&mut *lock(&self.slots));
-        for service in slots.into_iter().filter_map(|slot| slot.service) {
-            service.terminate()?;
-        }
-        Ok(())
+        slots.into_iter().try_for_each(|slot| self.stop(slot))
     }
 
     /// Ends of all logs.

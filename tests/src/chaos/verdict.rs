@@ -109,6 +109,8 @@ pub struct Report {
     pub ended: Vec<Ended>,
     /// What a subscriber has wrong.
     pub differences: Vec<Difference>,
+    /// What does not hold on the alert topic that always should.
+    pub violations: Vec<String>,
     /// Why disks were not filled, if they were not.
     pub no_disks: Option<String>,
 }
@@ -180,6 +182,8 @@ impl fmt::Display for Report {
         ] {
             writeln!(f, "| {name} | {times} | | | | | |")?;
         }
+        let violated = self.violations.len();
+        writeln!(f, "\nInvariants of the alert topic violated: {violated}.")?;
         if let Some(reason) = &self.no_disks {
             writeln!(f, "No disk was filled: {reason}")?;
         }

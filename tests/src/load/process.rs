@@ -47,5 +47,8 @@ pub fn descriptors(process: u32) -> Result<usize> {
 /// Bytes for people.
 #[must_use]
 pub fn megabytes(bytes: u64) -> String {
-    format!("{:.0} MB", bytes as f64 / 1e6)
+    match bytes {
+        0..10_000_000 => format!("{:.2} MB", bytes as f64 / 1e6),
+        _ => format!("{:.0} MB", bytes as f64 / 1e6),
+    }
 }

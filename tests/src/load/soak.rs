@@ -13,7 +13,7 @@ use super::process::{descriptors, megabytes, resident};
 use super::scale::{backlog, universe};
 use crate::bench::market::{Order, Prints};
 use crate::broker::Broker;
-use crate::service::{Deployment, Service};
+use crate::service::{Deployment, Service, count};
 
 const PARTITIONS: i32 = 4;
 const SERIES: usize = 30;
@@ -168,23 +168,9 @@ fn settled(broker: &Broker, state: &str) -> Result<u64> {
 
 /// No event twice, and transitions numbered without gaps; returns how many events there are.
 fn check(deployment: &Deployment) -> Result<usize> {
-    let mut episodes = std::collections::BTreeMap::<String, u64>::new();
-    let records = deployment.broker.read_committed(&deployment.topics[2])?;
-    for record in &records {
-        let event: serde_json::Value =
-            serde_json::from_slice(record.payload.as_deref().unwrap_or_default())?;
-        let data = &event["data"];
-        let episode = data["episode"].as_str().unwrap_or_default().to_owned();
-        let before = episodes.get(&episode).copied();
-        let number = data["transition"].as_u64().unwrap_or(u64::MAX);
-        let first = before.is_none() && data["state"] == "opened";
-        ensure!(
-            first || before == number.checked_sub(1),
-            "transition {number} of {episode} comes after {before:?}"
-        );
-        episodes.insert(episode, number);
-    }
-    Ok(records.len())
+    let violations = deployment.violations()?;
+    ensure!(violations.is_empty(), "{}", violations.join("\n"));
+    Ok(count(&deployment.alerts()?))
 }
 
 impl fmt::Display for Report {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rotation_tests::broker::Broker;
+use rotation_tests::service::Deployment;
 use rotation_wire::alerts::AlertEvent;
 use serde_json::Value;
 
@@ -40,9 +41,21 @@ fn alerts_of_every_state_explain_themselves() {
             "{text}"
         );
     }
-    let event = states[&("escalated", "relative_streak")];
+    let is_third = |event: &&AlertEvent| {
+        let alert = &event.alert;
+        alert.rule == "streak" && alert.state.name() == "escalated" && alert.value == 3.0
+    };
+    let event = events.iter().find(is_third).unwrap();
+    told_in_full(&config, event, &events);
+    other_rules(&deployment, event);
+    forged(&config, event);
+    faults(&config);
+}
+
+/// Inputs and figures as JSON, and all events of an episode.
+fn told_in_full(config: &str, event: &AlertEvent, events: &[AlertEvent]) {
     let (code, out, _) = rotation(
-        &["explain", &event.alert.id, "--config", &config, "--json"],
+        &["explain", &event.alert.id, "--config", config, "--json"],
         None,
     );
     let document: Value = serde_json::from_str(&out).unwrap();
@@ -65,10 +78,7 @@ fn alerts_of_every_state_explain_themselves() {
     );
     let cause = explained["cause"].as_str().unwrap();
     assert!(cause.starts_with("{\"type\":\""), "{cause}");
-    let (code, text, _) = rotation(
-        &["explain", &event.alert.episode, "--config", &config],
-        None,
-    );
+    let (code, text, _) = rotation(&["explain", &event.alert.episode, "--config", config], None);
     let told = events
         .iter()
         .filter(|it| it.alert.episode == event.alert.episode);
@@ -77,28 +87,32 @@ fn alerts_of_every_state_explain_themselves() {
         (0, told.count()),
         "{text}"
     );
+}
 
+/// A file with another version of the rule, and one that says it louder.
+fn other_rules(deployment: &Deployment, event: &AlertEvent) {
     let changed = [("escalate_at = [3, 4, 5]", "escalate_at = [3, 4]")];
-    let other = config_with(&deployment, "other.toml", &changed);
+    let other = config_with(deployment, "other.toml", &changed);
     let (code, text, _) = rotation(&["explain", &event.alert.id, "--config", &other], None);
     assert!(
         code == 1 && text.contains("not computed: the configuration has version"),
         "{text}"
     );
-    let louder = [(
-        "escalate_since_years = []\n\n[universe.us.rules.back]",
-        "escalate_since_years = []\nseverity = { escalated = \"warning\" }\n\n[universe.us.rules.back]",
-    )];
-    let louder = config_with(&deployment, "louder.toml", &louder);
+    let severity = "escalate_since_years = []\nseverity = { escalated = \"warning\" }";
+    let louder = [("escalate_since_years = []", severity)];
+    let louder = config_with(deployment, "louder.toml", &louder);
     let (code, text, _) = rotation(&["explain", &event.alert.id, "--config", &louder], None);
     assert!(
         code == 1 && text.contains("data.severity: computed \"warning\", given \"info\""),
         "{text}"
     );
+}
 
+/// An event by hand is held against the log, and against the topic.
+fn forged(config: &str, event: &AlertEvent) {
     let mut forged = event.clone();
     forged.alert.value = 9.0;
-    let args = ["explain", "-", "--config", &config];
+    let args = ["explain", "-", "--config", config];
     let (code, text, _) = rotation(&args, Some(&forged.encode()));
     assert!(
         code == 1 && text.contains("data.value: computed 3.0, given 9.0"),
@@ -119,15 +133,18 @@ fn alerts_of_every_state_explain_themselves() {
         code == 1 && text.contains("decides no such event"),
         "{text}"
     );
+}
 
+/// What is asked wrongly is told, and how; so is a broker that is not there.
+fn faults(config: &str) {
     for (args, said) in [
         (
-            &["explain", "us/nothing/1", "--config", &config][..],
+            &["explain", "us/nothing/1", "--config", config][..],
             "found none",
         ),
         (&["explain", "us/nothing/1"][..], "expected --config FILE"),
         (
-            &["explain", "-", "--config", &config][..],
+            &["explain", "-", "--config", config][..],
             "standard input: expected an alert",
         ),
     ] {
@@ -139,7 +156,7 @@ fn alerts_of_every_state_explain_themselves() {
     }
     // Reserved by nobody, and nobody listens there.
     let (code, _, errors) = rotation(
-        &["audit", "--config", &config, "--brokers", "127.0.0.1:1"],
+        &["audit", "--config", config, "--brokers", "127.0.0.1:1"],
         None,
     );
     assert_eq!(code, 3, "{errors}");

@@ -5,11 +5,10 @@ use std::path::Path;
 use rotation_tests::broker::secure::{
     Listener, SecureBroker, password, scram_client, write_secret,
 };
-use rotation_tests::broker::{Acl, Operation, Resource};
 use rotation_tests::certificates::{Authority, Signed, Validity};
 use rotation_tests::service::Deployment;
 
-use super::{UNIVERSE, authority, refusal, show, start};
+use super::{UNIVERSE, authority, everything, refusal, show, start};
 
 /// TLS with what is trusted.
 fn tls(trusted: &Path, more: &str) -> String {
@@ -34,15 +33,14 @@ fn pair(secure: &SecureBroker, signed: &Signed, name: &str, password: Option<&st
     text
 }
 
-/// Of each case the listener, the client's properties, and what the error has to say.
-fn wrong(secure: &SecureBroker) -> Vec<(&'static str, Listener, String, Vec<&'static str>)> {
+/// The case, the listener, the client's properties, and what the error has to say.
+type Wrong = (&'static str, Listener, String, Vec<&'static str>);
+
+/// What is wrong with passwords, and with what the broker shows.
+fn wrong_there(secure: &SecureBroker) -> Vec<Wrong> {
     let trusted = authority(secure);
     let foreign = secure.stranger.write(secure.folder()).unwrap();
     let bad = write_secret(secure.folder(), "bad", "not the password").unwrap();
-    let expired = sign(&secure.authority, "client-expired", Validity::Expired);
-    let stranger = sign(&secure.stranger, "client-foreign", Validity::Now);
-    let expired = pair(secure, &expired, "client-expired", None);
-    let stranger = pair(secure, &stranger, "client-foreign", None);
     let login = "check sasl.username, sasl.password and sasl.mechanism";
     vec![
         (
@@ -80,6 +78,17 @@ fn wrong(secure: &SecureBroker) -> Vec<(&'static str, Listener, String, Vec<&'st
             tls(&trusted, ""),
             vec!["(CN=broker-elsewhere) is for `kafka.example`, not for `127.0.0.1`"],
         ),
+    ]
+}
+
+/// What is wrong with our own certificate, or with how we speak.
+fn wrong_here(secure: &SecureBroker) -> Vec<Wrong> {
+    let trusted = authority(secure);
+    let expired = sign(&secure.authority, "client-expired", Validity::Expired);
+    let stranger = sign(&secure.stranger, "client-foreign", Validity::Now);
+    let expired = pair(secure, &expired, "client-expired", None);
+    let stranger = pair(secure, &stranger, "client-foreign", None);
+    vec![
         (
             "no client certificate",
             Listener::Mutual,
@@ -127,7 +136,7 @@ fn who_is_not_let_in_is_told_why_in_one_line() {
         return;
     };
     let folder = secure.folder().to_str().unwrap();
-    for (case, listener, client, expected) in wrong(secure) {
+    for (case, listener, client, expected) in [wrong_there(secure), wrong_here(secure)].concat() {
         let deployment =
             Deployment::new(secure.broker(), 2, &format!("{client}{UNIVERSE}")).unwrap();
         let address = secure.address(listener);
@@ -193,26 +202,4 @@ fn who_has_certificate_or_password_is_let_in() {
         service.await_ready().unwrap();
         service.terminate().unwrap();
     }
-}
-
-/// Every operation on everything of a deployment.
-fn everything(deployment: &Deployment) -> Vec<Acl> {
-    let group = deployment.prefix();
-    let mut all = Vec::new();
-    for topic in &deployment.topics {
-        all.extend(
-            [Operation::Read, Operation::Write]
-                .map(|operation| Acl::new(Resource::Topic, topic, operation)),
-        );
-    }
-    for stage in ["sampler", "universe"] {
-        all.push(Acl::new(
-            Resource::Group,
-            &format!("{group}.{stage}"),
-            Operation::Read,
-        ));
-        let id = format!("{group}/{stage}/one");
-        all.push(Acl::new(Resource::TransactionalId, &id, Operation::Write));
-    }
-    all
 }

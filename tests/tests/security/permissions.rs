@@ -195,3 +195,61 @@ fn the_listed_permissions_are_enough_for_the_whole_service() {
         service.terminate().unwrap();
     }
 }
+
+#[test]
+fn a_permission_taken_away_ends_a_running_service() {
+    let Some(secure) = SecureBroker::get() else {
+        return;
+    };
+    let address = secure.address(Listener::Scram);
+    let cases = [
+        ("sampler", "market.ticks", Operation::Read),
+        ("sampler", "rotation.bars", Operation::Write),
+        ("universe", "rotation.alerts", Operation::Write),
+        ("universe", "rotation.state", Operation::Write),
+        ("universe", "rotation.universe", Operation::Read),
+        ("universe", "rotation/universe/INSTANCE", Operation::Write),
+    ];
+    for (number, (stage, name, operation)) in cases.into_iter().enumerate() {
+        let user = format!("user-{}", 24 + number);
+        let deployment = deployment(secure, &user);
+        let entries = [listed("sampler"), listed("universe")].concat();
+        let is_taken = |entry: &&Entry| {
+            entry.process == stage && entry.name == name && entry.operation == operation
+        };
+        let taken = entries.iter().find(is_taken).unwrap();
+        let mut given = acls(&deployment, &entries);
+        // Both stages write the same state and the same dead letters.
+        given.sort_by_key(|acl| format!("{acl:?}"));
+        given.dedup();
+        secure.allow(&user, &given).unwrap();
+        let mut service = start(&deployment, &address, &[]);
+        service.await_ready().unwrap();
+        secure
+            .forbid(&user, &acls(&deployment, std::slice::from_ref(taken))[0])
+            .unwrap();
+        let ticks = [90.0, 99.9, 100.5].iter().enumerate().map(|(at, price)| {
+            let tick =
+                format!("{{\"symbol\":\"A\",\"time\":\"2026-01-15T15:00:{at:02}Z\",\"price\":{price},\"seq\":{at}}}");
+            (None, "A", tick, None)
+        });
+        secure
+            .broker()
+            .produce(&deployment.topics[0], ticks)
+            .unwrap();
+        let error = refusal(service);
+        let case = format!("{stage} loses {operation:?} on {name} while it runs");
+        show(&case, &error, &[(deployment.prefix(), "rotation")]);
+        let named = named(&deployment, taken);
+        assert!(error.starts_with("stage "), "{case}: {error}");
+        assert!(
+            error.contains(&format!("Kafka does not allow {operation:?} on ")),
+            "{case}: {error}"
+        );
+        assert!(error.contains(&format!("`{named}`")), "{case}: {error}");
+        assert!(
+            error.contains(&format!("as user `{user}`: add that permission")),
+            "{case}: {error}"
+        );
+    }
+}

@@ -187,7 +187,7 @@ impl Compare<'_> {
         let Some(rule) = plan.rules.iter().position(|rule| rule.name == alert.rule) else {
             return false;
         };
-        closure(plan, rule).into_iter().all(|rule| {
+        on_which(plan, rule).into_iter().all(|rule| {
             let rule = &plan.rules[rule];
             let known = self.versions.get(&(plan.name.as_str(), rule.name.as_str()));
             known.is_none_or(|known| known.iter().all(|version| *version == rule.version))
@@ -213,6 +213,17 @@ impl Compare<'_> {
             && !grounds.refused.contains_key(&alert.universe)
             && floor.is_none_or(|floor| decided.place.offset > *floor)
     }
+}
+
+/// The rules that the events of a rule depend on: itself, those that it reads, and the one that it is a part of, with
+/// what that reads.
+fn on_which(plan: &UniversePlan, rule: usize) -> BTreeSet<usize> {
+    let parents = plan.rules.iter().enumerate().filter(|(_, parent)| {
+        let parts = &parent.reads[..parent.own_reads()];
+        parent.kind.folds() && parts.iter().any(|part| *part as usize == rule)
+    });
+    let parents = parents.flat_map(|(parent, _)| closure(plan, parent));
+    closure(plan, rule).into_iter().chain(parents).collect()
 }
 
 /// The record of the bars log that an event cites.

@@ -242,6 +242,18 @@ pub(super) fn read(reader: &mut Reader<'_>, mut table: Table, at: &KeyPath) -> O
     let before = reader.faults();
     let topics = reader.table(&mut table, at, "topics");
     let topics = topics.and_then(|table| read_topics(reader, table, &at.key("topics")));
+    if table
+        .get("properties")
+        .is_some_and(|value| !value.is_table())
+    {
+        // Not shown: it may well be a list of secrets.
+        let problem = Problem::Value {
+            expected: "a table".to_owned(),
+            found: "something else".to_owned(),
+        };
+        reader.fault(&at.key("properties"), problem);
+        table.remove("properties");
+    }
     let properties = reader.table(&mut table, at, "properties");
     let properties = properties.map(|table| read_properties(reader, table, &at.key("properties")));
     reader.only_known(

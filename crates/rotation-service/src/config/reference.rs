@@ -269,7 +269,8 @@ secrets are given:
 ```
 
 Values of properties that hold secrets are never printed, however they were given. Refused are the properties on which
-exactly-once delivery stands, such as `isolation.level`, `transactional.id` or `enable.auto.commit`.
+exactly-once delivery stands, such as `isolation.level`, `transactional.id` or `enable.auto.commit`. How to connect
+safely, and which permissions are needed: [KAFKA-SECURITY.md](KAFKA-SECURITY.md).
 ";
 
 const UNIVERSE: &str = "A universe is a set of series that are looked at together. Beside these keys it has the tables `series`, \

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 /// Longest body of a request.
 pub(super) const BODY_MAX: usize = 64 * 1024;
 
-/// Nothing here is to be framed, cached, sniffed or told to another site; nor does a page of ours load anything foreign.
+/// Nothing here is to be framed, cached, sniffed or told to another site; a page of ours loads nothing foreign.
 fn headers() -> [(HeaderName, HeaderValue); 5] {
     let policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
     [
@@ -22,8 +22,8 @@ fn headers() -> [(HeaderName, HeaderValue); 5] {
     .map(|(name, value)| (name, HeaderValue::from_static(value)))
 }
 
-/// Refuses a body that says it is too long, and ends a request that takes too long. Bodies that do not say their length
-/// are cut by [`axum::extract::DefaultBodyLimit`] where they are read.
+/// Refuses a body that says it is too long, and ends a request that takes too long. Bodies that do not say their
+/// length are cut by [`axum::extract::DefaultBodyLimit`] where they are read.
 pub(super) async fn bound(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());

@@ -44,7 +44,8 @@ impl Ear {
 impl ClientContext for Ear {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let is_grave = (level as i32) <= (RDKafkaLogLevel::Warning as i32);
-        if (is_grave && facility != "CONFWARN") || facility == "ADDPARTS" {
+        // A connection that the other end closes is no more than news to the client.
+        if (is_grave && facility != "CONFWARN") || matches!(facility, "FAIL" | "ADDPARTS") {
             self.hear(None, message);
         }
     }

@@ -114,6 +114,11 @@ pub(crate) fn is_denied(error: &KafkaError) -> bool {
     )
 }
 
+/// Whether the cluster refused to let us read or write a topic.
+pub(crate) fn is_topic_denied(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed)
+}
+
 impl KafkaSettings {
     /// As whom we come, for messages.
     pub(crate) fn who(&self) -> String {
@@ -128,13 +133,21 @@ impl KafkaSettings {
         }
     }
 
+    /// That we are not allowed something.
+    pub(crate) fn denies(&self, operation: &'static str, resource: Resource) -> Refusal {
+        Refusal::Denied {
+            operation,
+            resource,
+            who: self.who(),
+        }
+    }
+
     /// What a stage is refused, where an error says that it is.
-    pub(crate) fn denied(
-        &self,
-        needs: &Needs,
-        error: &KafkaError,
-        writing: bool,
-    ) -> Option<Refusal> {
+    pub(crate) fn denied(&self, needs: &Needs, error: &KafkaError) -> Option<Refusal> {
+        let writing = matches!(
+            error,
+            KafkaError::Transaction(_) | KafkaError::MessageProduction(_)
+        );
         use RDKafkaErrorCode as Code;
         let (operation, resource) = match error.rdkafka_error_code()? {
             Code::TopicAuthorizationFailed if writing => {
@@ -153,10 +166,6 @@ impl KafkaSettings {
             ),
             _ => return None,
         };
-        Some(Refusal::Denied {
-            operation,
-            resource,
-            who: self.who(),
-        })
+        Some(self.denies(operation, resource))
     }
 }

@@ -67,6 +67,10 @@ pub struct Args {
     /// Go on where records or state are lost, counting them, instead of stopping.
     #[arg(long)]
     pub allow_data_loss: bool,
+    /// Follow the state of tasks that other processes have, so that taking them over reads only what is new. Costs as
+    /// much memory as all snapshots have bytes.
+    #[arg(long)]
+    pub standby: bool,
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text", env = "ROTATION_LOG_FORMAT")]
     pub log_format: LogFormat,
@@ -175,6 +179,7 @@ impl Args {
             snapshot_interval: self.snapshot_interval,
             idle_after: self.idle_after,
             allow_data_loss: self.allow_data_loss,
+            standby: self.standby,
         }
     }
 }

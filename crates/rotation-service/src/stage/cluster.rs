@@ -9,6 +9,7 @@ use super::error::StageError;
 use super::ports::{ErrorKind, GroupConsumer, Isolation, PortError, Producer, Reader, World};
 use super::settings::StageSettings;
 use super::task::{InputRecord, StampKind};
+use crate::kafka::refusal::is_denied;
 use crate::kafka::topics::count_partitions;
 
 mod consumer;
@@ -73,7 +74,7 @@ impl From<KafkaError> for PortError {
                 Some(RDKafkaErrorCode::FencedInstanceId) => ErrorKind::MemberFenced,
                 _ => ErrorKind::ProducerFenced,
             },
-            _ if code.is_some_and(is_denied) => ErrorKind::Denied,
+            _ if is_denied(&error) => ErrorKind::Denied,
             KafkaError::Transaction(inner) if inner.is_retriable() => ErrorKind::Retriable,
             KafkaError::Transaction(inner) if inner.txn_requires_abort() => ErrorKind::Abort,
             KafkaError::Transaction(inner) if inner.is_fatal() => ErrorKind::Fatal,
@@ -94,18 +95,6 @@ impl From<KafkaError> for PortError {
 fn is_fenced(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{Fenced, FencedInstanceId, ProducerFenced};
     matches!(code, Fenced | ProducerFenced | FencedInstanceId)
-}
-
-/// What no repetition mends: somebody has to grant it.
-fn is_denied(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as Code;
-    matches!(
-        code,
-        Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed
-    )
 }
 
 fn is_out_of_range(code: RDKafkaErrorCode) -> bool {

@@ -8,6 +8,10 @@ use super::ports::{ErrorKind, PortError};
 use super::run::Stage;
 use super::transact::Failure;
 
+/// Whoever is fenced more often than this, within that time, does share its name.
+const FENCED_MOST: usize = 3;
+const FENCED_WITHIN: Duration = Duration::from_secs(60);
+
 /// Between two tries.
 const BACKOFF: Duration = Duration::from_millis(50);
 
@@ -48,6 +52,11 @@ impl Stage {
             }
             Err(Failure::Aborted(error)) => self.put_off(error),
             Err(Failure::Unknown(error)) => self.find_out(begun, error),
+            Err(Failure::Fenced(error))
+                if error.kind == ErrorKind::ProducerFenced && !self.is_fenced_again() =>
+            {
+                self.find_out(begun, error)
+            }
             Err(Failure::Fenced(error) | Failure::Denied(error)) => {
                 Err(self.failed("commit", error))
             }
@@ -145,6 +154,18 @@ impl Stage {
             seconds: self.settings.commit_patience.as_secs(),
             source: Box::new(last),
         })
+    }
+
+    /// Counts that someone fenced us; whether that has been so often lately that another process has our name.
+    ///
+    /// Once is no proof: a coordinator that dies forgets members, and ends a transaction that was open for too long by
+    /// fencing its producer. Two processes of one name fence each other in turns, until one ends.
+    pub(super) fn is_fenced_again(&mut self) -> bool {
+        let now = self.world.now();
+        self.fenced.push(now);
+        self.fenced
+            .retain(|at| now.duration_since(*at) < FENCED_WITHIN);
+        self.fenced.len() > FENCED_MOST
     }
 
     fn commit_failed(&self, error: &PortError) {

@@ -2,6 +2,7 @@
 
 use super::ports::PortError;
 use crate::kafka::ReservedProperty;
+use crate::kafka::refusal::Refusal;
 use crate::kafka::topics::TopicError;
 
 /// Why a stage ends; the process should then exit with a failure, so that a supervisor starts it anew.
@@ -13,6 +14,14 @@ pub enum StageError {
     /// A topic is missing.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// Kafka does not allow what the stage has to do; trying again is of no use.
+    #[error("stage {stage}: {refusal}")]
+    Refused {
+        /// The stage.
+        stage: String,
+        /// What, on what, and as whom.
+        refusal: Box<Refusal>,
+    },
     /// A client could not be made or a call failed for good.
     #[error("stage {stage}: cannot {action}")]
     Kafka {
@@ -26,7 +35,7 @@ pub enum StageError {
     },
     /// Another process took over the transactional id.
     #[error(
-        "stage {stage}: fenced: another process has the transactional id `{transactional_id}` (give each process its own instance name), or this one was held up for longer than transaction.timeout.ms (then a restart goes on where the last commit was)"
+        "stage {stage}: fenced again and again: another process has the transactional id `{transactional_id}` (give each process its own instance name), or this one is held up for longer than transaction.timeout.ms"
     )]
     ProducerFenced {
         /// The stage.

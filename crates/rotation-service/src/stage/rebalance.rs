@@ -18,10 +18,6 @@ use super::run::{Restoring, Stage};
 use super::worker::{Job, NewTask, Replay};
 use crate::mutants::Mutant;
 
-/// A member that was fenced more often than this, within that time, does share its name.
-const FENCED_MOST: usize = 5;
-const FENCED_WITHIN: Duration = Duration::from_secs(60);
-
 /// How long a revoked partition waits for its last commit. What is not committed by then is left to the next owner.
 const REVOKE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -57,9 +53,12 @@ impl Stage {
         let (answer, answers) = std::sync::mpsc::channel();
         let asked = partitions.clone();
         let world = Arc::clone(&self.world);
+        let standby = self.standby.clone();
         let work = move || {
+            let standby = standby.as_deref();
+            let restored = restore(&*world, standby, &settings, state_partitions, &asked);
             // The stage may have ended meanwhile; then nobody listens.
-            let _ = answer.send(restore(&*world, &settings, state_partitions, &asked));
+            let _ = answer.send(restored);
         };
         self.world
             .spawn(format!("{}-restore", self.settings.name), Box::new(work))
@@ -213,11 +212,7 @@ impl Stage {
     /// stored yet, knows that member by an id which the member never heard of, and fences it. A true second process
     /// fences our producer as well, at the next commit, and that ends the stage.
     pub(super) fn rejoin(&mut self, error: StageError) -> Result<(), StageError> {
-        let now = self.world.now();
-        self.fenced.push(now);
-        self.fenced
-            .retain(|at| now.duration_since(*at) < FENCED_WITHIN);
-        if self.fenced.len() > FENCED_MOST {
+        if self.is_fenced_again() {
             return Err(error);
         }
         tracing::warn!(stage = self.settings.name, %error, "joining the group anew");

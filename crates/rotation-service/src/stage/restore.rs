@@ -11,23 +11,34 @@
 //!
 //! This runs on a thread of its own with its own clients, so that other tasks go on meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::error::StageError;
-use super::ports::{ErrorKind, GroupOffset, Isolation, Polled, PortError, Reader, World};
+use super::ports::{ErrorKind, GroupOffset, Isolation, PortError, Reader, World};
+use super::run::failed as kafka;
 use super::settings::{StageSettings, StateMode};
+use super::standby::{Followed, Standby};
 use super::transact::state_partition;
-use rotation_wire::state::{Assembled, Gathered, partition_of};
+use rotation_wire::state::Assembled;
 
 /// Longest wait for one answer of the cluster; asked again until the restore's own time is over.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Longest wait for the next record of the state.
-const POLL: Duration = Duration::from_millis(100);
-
 /// State and group agree by then, or never: more than two transaction timeouts.
 const AGREEMENT: Duration = Duration::from_secs(30);
+
+/// Why the state could not be read.
+enum Slow {
+    TooSlow(StageError),
+    Failed(PortError),
+}
+
+impl From<PortError> for Slow {
+    fn from(error: PortError) -> Self {
+        Slow::Failed(error)
+    }
+}
 
 /// Where a task goes on.
 #[derive(Debug)]
@@ -46,11 +57,12 @@ pub(super) struct Restored {
 /// Reads where the tasks of these input partitions go on.
 pub(super) fn restore(
     world: &dyn World,
+    standby: Option<&Standby>,
     settings: &StageSettings,
     state_partitions: i32,
     partitions: &[i32],
 ) -> Result<Vec<Restored>, StageError> {
-    let restore = Restore::new(world, settings, state_partitions)?;
+    let restore = Restore::new(world, standby, settings, state_partitions)?;
     match settings.state_mode {
         StateMode::Durable => restore.durable(partitions),
         StateMode::Ephemeral => partitions
@@ -62,6 +74,7 @@ pub(super) fn restore(
 
 struct Restore<'a> {
     world: &'a dyn World,
+    standby: Option<&'a Standby>,
     settings: &'a StageSettings,
     state_partitions: i32,
     /// Sees committed records and settled offsets only.
@@ -74,6 +87,7 @@ struct Restore<'a> {
 impl<'a> Restore<'a> {
     fn new(
         world: &'a dyn World,
+        standby: Option<&'a Standby>,
         settings: &'a StageSettings,
         state_partitions: i32,
     ) -> Result<Self, StageError> {
@@ -84,6 +98,7 @@ impl<'a> Restore<'a> {
         };
         Ok(Self {
             world,
+            standby,
             settings,
             state_partitions,
             committed: reader(Isolation::Committed)?,
@@ -171,37 +186,41 @@ impl<'a> Restore<'a> {
             .iter()
             .map(|&task| state_partition(task, index, self.state_partitions))
             .collect();
-        let mut gathered: HashMap<i32, Gathered> = HashMap::new();
-        for partition in wanted {
-            self.read_state(partition, |key, value| {
-                if let Some(task) = partition_of(&self.settings.name, key) {
-                    gathered.entry(task).or_default().take(key, value);
-                }
-            })?;
-        }
         let mut states = BTreeMap::new();
-        for &task in tasks {
-            let Some(gathered) = gathered.get(&task) else {
-                continue;
+        for partition in wanted {
+            let mut followed = match self.standby {
+                Some(standby) => standby.take(self.world, partition),
+                None => Followed::default(),
             };
-            let assembled = gathered
-                .assemble(&self.settings.name, task)
-                .map_err(|reason| StageError::Restore {
-                    stage: self.settings.name.clone(),
-                    partition: task,
-                    reason,
-                })?;
-            states.extend(assembled.map(|state| (task, state)));
+            let known = followed.records;
+            self.read_state(partition, &mut followed)?;
+            tracing::debug!(
+                stage = self.settings.name,
+                partition,
+                known,
+                read = followed.records - known,
+                "read the state"
+            );
+            let mine =
+                |task: &&i32| state_partition(**task, index, self.state_partitions) == partition;
+            for &task in tasks.iter().filter(mine) {
+                let Some(gathered) = followed.gathered.get(&task) else {
+                    continue;
+                };
+                let assembled = gathered
+                    .assemble(&self.settings.name, task)
+                    .map_err(|reason| self.disagreed(task, reason))?;
+                states.extend(assembled.map(|state| (task, state)));
+            }
+            if let Some(standby) = self.standby {
+                standby.give_back(partition, followed);
+            }
         }
         Ok(states)
     }
 
     /// Reads a state partition up to the end it has now, waiting for what is not settled there.
-    fn read_state(
-        &self,
-        partition: i32,
-        mut take: impl FnMut(&[u8], Option<&[u8]>),
-    ) -> Result<(), StageError> {
+    fn read_state(&self, partition: i32, followed: &mut Followed) -> Result<(), StageError> {
         let topic = &self.settings.kafka.topics.state;
         let watermarks = |client: &dyn Reader| {
             self.ask("read the end of the state", || {
@@ -230,32 +249,17 @@ impl<'a> Restore<'a> {
             }
             self.world.sleep(Duration::from_millis(20));
         }
-        if low == end {
-            return Ok(());
-        }
-        let failed = |source| kafka(self.settings, "read the state", source);
-        self.committed
-            .assign(topic, partition, low)
-            .map_err(failed)?;
-        let mut next = low;
-        while next < end {
-            let polled = self.committed.poll(POLL, &mut |record| {
-                next = record.offset + 1;
-                if let Some(key) = record.key {
-                    take(key, record.payload);
-                }
-            });
-            match polled {
-                Polled::Record => {}
-                Polled::End(_) => break,
-                Polled::Failed(error) if error.kind == ErrorKind::Passing => {}
-                Polled::Failed(error) => return Err(failed(error)),
-                Polled::Nothing => {
-                    self.in_time(partition, || format!("`{topic}` sends nothing for long"))?;
-                }
-            }
-        }
-        self.committed.unassign().map_err(failed)
+        let patience = || {
+            let slow = || format!("`{topic}` sends nothing for long");
+            self.in_time(partition, slow).map_err(Slow::TooSlow)
+        };
+        let ends = (low, end);
+        followed
+            .read_on(&*self.committed, self.settings, partition, ends, patience)
+            .map_err(|slow| match slow {
+                Slow::TooSlow(error) => error,
+                Slow::Failed(source) => kafka(self.settings, "read the state", source),
+            })
     }
 
     /// Where the input goes on, checked against what there is.
@@ -348,13 +352,5 @@ fn disagreement(state: Option<&Assembled>, offset: Option<&(i64, String)>) -> Op
                 )
             })
         }
-    }
-}
-
-fn kafka(settings: &StageSettings, action: &str, source: PortError) -> StageError {
-    StageError::Kafka {
-        stage: settings.name.clone(),
-        action: action.to_owned(),
-        source: Box::new(source),
     }
 }

@@ -13,9 +13,11 @@ use super::observe::{Liveness, StageFact, StageObserver};
 use super::ports::{ErrorKind, GroupConsumer, Polled, PortError, World};
 use super::restore::Restored;
 use super::settings::{StageSettings, StateMode};
+use super::standby::Standby;
 use super::task::TaskFactory;
 use super::transact::Transactor;
 use super::worker::{Done, Job, RestoreFailed, Work, Worker};
+use crate::kafka::refusal::Needs;
 
 /// Set to stop a stage: it steps and commits what it has read, leaves its group and returns.
 pub type StopSignal = Arc<AtomicBool>;
@@ -72,6 +74,18 @@ pub fn run_in(
 pub(super) fn failed(settings: &StageSettings, action: &str, source: PortError) -> StageError {
     let stage = settings.name.clone();
     let kafka = &settings.kafka;
+    let needs = Needs {
+        stage: stage.clone(),
+        input: settings.input.clone(),
+        outputs: settings.outputs.clone(),
+    };
+    let error = source.source.downcast_ref();
+    if let Some(refusal) = error.and_then(|error| kafka.denied(&needs, error)) {
+        return StageError::Refused {
+            stage,
+            refusal: Box::new(refusal),
+        };
+    }
     let source = Box::new(source);
     match source.kind {
         ErrorKind::MemberFenced => StageError::MemberFenced {
@@ -129,6 +143,7 @@ pub(super) struct Stage {
     pub(super) chores: Instant,
     /// Since when commits fail, with a consumer paused so that it can be polled meanwhile.
     pub(super) failing: Option<Instant>,
+    pub(super) standby: Option<Arc<Standby>>,
     /// When this member was fenced by another of its name, lately.
     pub(super) fenced: Vec<Instant>,
     /// An instant, and what the wall clock said then.
@@ -183,6 +198,7 @@ impl Stage {
             idle_look: now,
             chores: now,
             failing: None,
+            standby: None,
             fenced: Vec::new(),
             begun: (now, world.wall_clock()),
             world,
@@ -192,9 +208,24 @@ impl Stage {
     fn start(&mut self) -> Result<(), StageError> {
         // Before joining: a predecessor's open transaction is ended first.
         self.initialise()?;
+        if self.settings.standby && self.settings.state_mode == StateMode::Durable {
+            self.stand_by()?;
+        }
         self.consumer
             .subscribe()
             .map_err(|source| self.failed("subscribe to the input", source))
+    }
+
+    /// Begins to follow the state of all tasks of the stage, aside.
+    fn stand_by(&mut self) -> Result<(), StageError> {
+        let standby = Arc::new(Standby::default());
+        self.standby = Some(Arc::clone(&standby));
+        let (world, settings) = (Arc::clone(&self.world), self.settings.clone());
+        let state_partitions = self.state_partitions;
+        let work = move || standby.follow(&*world, &settings, state_partitions);
+        self.world
+            .spawn(format!("{}-standby", self.settings.name), Box::new(work))
+            .map_err(|_| self.thread_lost("standby"))
     }
 
     /// One turn of the loop.

@@ -55,6 +55,8 @@ pub struct StageSettings {
     pub restore_timeout: Duration,
     /// Go on where records or state are lost, counting them, instead of ending with an error.
     pub allow_data_loss: bool,
+    /// Follow the state of tasks that others have, so that a takeover reads only the rest.
+    pub standby: bool,
     /// Leave the group when stopped, so that others take over at once. A static member that does not leave keeps its
     /// partitions until the session times out, which suits quick restarts.
     pub leave_on_stop: bool,
@@ -95,6 +97,7 @@ impl StageSettings {
             commit_patience: Duration::from_secs(60),
             restore_timeout: Duration::from_secs(120),
             allow_data_loss: false,
+            standby: false,
             leave_on_stop: true,
             snapshot_on_stop: false,
             reloads: Reloads::default(),

@@ -97,6 +97,9 @@ impl Stage {
     /// Throws everything away, in bounded time.
     pub(super) fn close(mut self) {
         self.consumer.answer_alone();
+        if let Some(standby) = &self.standby {
+            standby.stop();
+        }
         self.jobs = None;
         self.transactor.close();
         self.await_worker();

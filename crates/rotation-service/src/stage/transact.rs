@@ -9,7 +9,8 @@
 //!   producer is thrown away and made anew under the same transactional id, whose initialisation completes or aborts
 //!   what was open. Every commit puts its number into the metadata of the offsets; whether it holds is then read off
 //!   the group.
-//! - *Another process has the same transactional id*: the stage ends.
+//! - *The producer is fenced*: as for an unknown outcome, unless it happens again and again: then another process has
+//!   the same transactional id, and the stage ends.
 //!
 //! Offsets of all tasks with output are in every transaction, even where they have not moved: a transaction without
 //! offsets would not be fenced by the group's generation. Everything is delivered before the end is asked for.
@@ -98,6 +99,13 @@ impl Transactor {
         };
         let result = self.attempt(&*producer, consumer, members, pending);
         let result = match result {
+            Err(Failure::Aborted(error) | Failure::Denied(error))
+                if error.kind == ErrorKind::Denied =>
+            {
+                // What was let in is ended, if it can be; what was not is no transaction to the coordinator.
+                drop(self.abort(&*producer, PortError::canceled()));
+                Err(Failure::Denied(error))
+            }
             Err(Failure::Aborted(error)) => Err(self.abort(&*producer, error)),
             Err(Failure::Lost) => match self.abort(&*producer, PortError::canceled()) {
                 Failure::Aborted(_) => Err(Failure::Lost),
@@ -125,7 +133,15 @@ impl Transactor {
             self.send_outputs(producer, members, pending, deadline)?;
         }
         self.send_state(producer, members, pending, deadline)?;
-        producer.flush(deadline).map_err(Failure::Aborted)?;
+        producer.flush(deadline).map_err(|error| {
+            // Messages only say that they were thrown away; the transaction knows why.
+            let left = deadline.saturating_duration_since(self.world.now());
+            let why = consumer
+                .membership()
+                .and_then(|member| producer.send_offsets(&self.tried, &member, left).err());
+            let denied = why.filter(|why| why.kind == ErrorKind::Denied);
+            Failure::Aborted(denied.unwrap_or(error))
+        })?;
         self.retry(deadline, |left| {
             // Fresh for every call: a cooperative revoke is served under the new generation.
             match consumer.membership() {

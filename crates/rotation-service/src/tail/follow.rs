@@ -1,5 +1,6 @@
 //! A reader of all partitions of a topic that joins no group.
 
+use crate::kafka::refusal::is_topic_denied;
 use anyhow::Context;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -63,6 +64,8 @@ impl Follower {
             None => Ok(None),
             Some(Ok(message)) => Ok(message.payload().map(<[u8]>::to_vec)),
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(error),
+            // It joins no group, so that it may not is of no matter.
+            Some(Err(error)) if is_topic_denied(&error) => Err(error),
             Some(Err(error)) => {
                 tracing::warn!(%error, "waiting for the cluster");
                 Ok(None)

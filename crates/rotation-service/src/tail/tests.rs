@@ -67,12 +67,14 @@ fn flags_win_over_the_file() {
         limit: None,
         color: Color::Auto,
     };
-    let (client, topic) = args(&[], None).source().unwrap();
+    let (kafka, topic) = args(&[], None).source().unwrap();
+    let client = client(&kafka).unwrap();
     assert_eq!(
         (client.get("bootstrap.servers"), topic.as_str()),
         (Some("localhost:9092"), "rotation.alerts")
     );
-    let (client, topic) = args(&["a:1", "b:2"], Some("t")).source().unwrap();
+    let (kafka, topic) = args(&["a:1", "b:2"], Some("t")).source().unwrap();
+    let client = super::client(&kafka).unwrap();
     assert_eq!(
         (client.get("bootstrap.servers"), topic.as_str()),
         (Some("a:1,b:2"), "t")

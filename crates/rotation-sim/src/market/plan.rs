@@ -16,22 +16,8 @@ impl Market {
     /// # Errors
     /// A market with fewer series.
     pub fn plan(&self) -> Result<Arc<UniversePlan>, PlanError> {
-        let mut series: BTreeMap<String, SeriesSpec> = self
-            .symbols()
-            .iter()
-            .map(|symbol| (symbol.to_string(), SeriesSpec::default()))
-            .collect();
-        let all: Vec<String> = series.keys().cloned().collect();
+        let all: Vec<String> = self.symbols().iter().map(ToString::to_string).collect();
         let at = |index: usize| all[index % all.len().max(1)].clone();
-        if !all.is_empty() {
-            series.insert(
-                "ALL".to_owned(),
-                SeriesSpec {
-                    basket: Some(all.clone()),
-                    ..SeriesSpec::default()
-                },
-            );
-        }
         let mut rules = BTreeMap::new();
         let mut rule = |name: &str, clock: Clock, kind: Kind| {
             let common = RuleCommon {
@@ -84,7 +70,7 @@ impl Market {
             publish_history: None,
             late_ticks: Some(LateTicks::Drop),
             void_prints: None,
-            series,
+            series: series(&all),
             rules,
         };
         UniversePlan::build("random", &spec).map(Arc::new)
@@ -92,6 +78,20 @@ impl Market {
 }
 
 const MINUTE: i64 = 60 * rotation_engine::clock::SECOND;
+
+/// Every symbol, and a basket of all.
+fn series(symbols: &[String]) -> BTreeMap<String, SeriesSpec> {
+    let plain = |symbol: &String| (symbol.clone(), SeriesSpec::default());
+    let mut series: BTreeMap<String, SeriesSpec> = symbols.iter().map(plain).collect();
+    if !symbols.is_empty() {
+        let basket = SeriesSpec {
+            basket: Some(symbols.to_vec()),
+            ..SeriesSpec::default()
+        };
+        series.insert("ALL".to_owned(), basket);
+    }
+    series
+}
 
 fn streak(leader: String, laggard: String) -> Kind {
     Kind::RelativeStreak(relative_streak::Params {
