@@ -212,7 +212,7 @@ fn other_rules_after_a_kill_are_refused_with_the_procedure() {
     let former = std::fs::read_to_string(deployment.config()).unwrap();
     put_rules(&deployment, &after());
     let (code, log) = deployment.run("one", &CALM).unwrap().await_end().unwrap();
-    assert_eq!(code, Some(1), "{log}");
+    assert_eq!(code, Some(3), "{log}");
     assert!(
         log.contains("since a process was killed") && log.contains("SIGTERM"),
         "{log}"
