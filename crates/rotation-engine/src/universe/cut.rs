@@ -6,7 +6,7 @@
 //! the bars that it closes.
 //!
 //! Corrections do not touch a bucket before it is cut. They gather beside it and are applied in one go when every leg
-//! is official or can no longer be corrected, so that the moment of their arrival does not matter either. On an interval
+//! is official or can no longer be corrected, so that the moment of their arrival does not matter either. On intervals
 //! a bar can be corrected until its leg's next one, at the latest until the next would be due; so no section waits for
 //! what may come to the one before.
 

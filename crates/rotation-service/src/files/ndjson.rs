@@ -51,7 +51,10 @@ impl NdjsonRows {
             Some(time) => time,
             // A print is voided after it came, so after the line before.
             None if head.kind.as_deref() == Some("void") => self.newest,
-            None => return Err(row.error(Fault::Json("missing field `time`".into()))),
+            None => {
+                let text = format!("missing field `time` at column {}", row.line.len());
+                return Err(row.error(Fault::Json(text.into())));
+            }
         };
         self.newest = self.newest.max(time);
         let (symbol, window) = match head.symbol {

@@ -314,6 +314,18 @@ fn input_records_are_passed_on_as_they_are() {
     );
 }
 
+/// A void without a time follows the line before.
+#[test]
+fn a_void_comes_after_the_print_that_it_voids() {
+    check(
+        "feed.ndjson",
+        "{\"symbol\":\"RUT\",\"time\":\"2026-01-22T20:59:59Z\",\"price\":1,\"seq\":42}\n\
+         {\"type\":\"void\",\"symbol\":\"RUT\",\"seq\":42}\n",
+        "RUT 2026-01-22T20:59:59Z {\"symbol\":\"RUT\",\"time\":\"2026-01-22T20:59:59Z\",\"price\":1,\"seq\":42}\n\
+         RUT 2026-01-22T20:59:59Z {\"type\":\"void\",\"symbol\":\"RUT\",\"seq\":42}\n",
+    );
+}
+
 #[test]
 fn faults_name_their_place() {
     let cases = [

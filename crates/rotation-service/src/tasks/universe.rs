@@ -194,6 +194,10 @@ impl Drop for UniverseTask {
 
 impl Task for UniverseTask {
     fn step(&mut self, record: &InputRecord<'_>, outbox: &mut Outbox) {
+        // What ended comes before what a rule of the same name begins.
+        if !self.left.is_empty() && !outbox.replaying() {
+            self.say_farewell(outbox);
+        }
         let name = String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
         let Some(hosted) = self.host(&name) else {
             return;
