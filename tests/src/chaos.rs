@@ -7,6 +7,7 @@
 //! A fault's time to recover runs from its beginning until both stages have committed everything that was on the topics
 //! when it began.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -124,7 +125,10 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> Result<Option<Report>> {
         Ok(done) => done,
         Err(error) => {
             let logs = fleet.logs();
-            return Err(error).with_context(|| format!("the processes' logs end\n{logs}"));
+            let kept = keep_logs(deployment.folder())?;
+            return Err(error).with_context(|| {
+                format!("whole logs are in {}; they end\n{logs}", kept.display())
+            });
         }
     };
     let took = begun.elapsed();
@@ -303,6 +307,19 @@ impl Scene<'_> {
         }
         Ok(())
     }
+}
+
+/// Copies the logs of all processes to where they outlive the run.
+fn keep_logs(folder: &Path) -> Result<PathBuf> {
+    let kept = workspace::root().join(format!("target/chaos-logs/{}", now_ms()));
+    std::fs::create_dir_all(&kept)?;
+    for file in std::fs::read_dir(folder)? {
+        let path = file?.path();
+        if path.extension().is_some_and(|ending| ending == "log") {
+            std::fs::copy(&path, kept.join(path.file_name().unwrap_or_default()))?;
+        }
+    }
+    Ok(kept)
 }
 
 /// What a process said at its end is at the end of its log.

@@ -82,7 +82,7 @@ impl Pieces {
         let sources = DAILY
             .iter()
             .chain(&INTRADAY)
-            .map(|name| files::open(&data.join(format!("{name}.csv")), &options))
+            .map(|name| files::open(data.join(format!("{name}.csv")), &options))
             .collect::<Result<_, _>>()?;
         let heartbeats = HeartbeatOptions {
             calendars: vec!["XNYS".parse().context("the calendar is known")?, bond],

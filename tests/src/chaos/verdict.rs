@@ -129,8 +129,8 @@ impl Report {
     /// What a subscriber has wrong because of a kind of fault: the last that had struck by then.
     fn wrong(&self, kind: Option<Kind>, wrong: Wrong) -> usize {
         let cause = |difference: &&Difference| {
-            let before = self.faults.iter().filter(|fault| fault.at <= difference.at);
-            difference.wrong == wrong && before.last().map(|fault| fault.kind) == kind
+            let mut before = self.faults.iter().filter(|fault| fault.at <= difference.at);
+            difference.wrong == wrong && before.next_back().map(|fault| fault.kind) == kind
         };
         self.differences.iter().filter(cause).count()
     }

@@ -209,7 +209,7 @@ pub fn stopped_partition(stall_after: u64, seconds: u64) -> Result<Option<Stoppe
     while begun.elapsed() < 2 * half {
         let stopped = begun.elapsed() >= half;
         let second = begun.elapsed().as_secs();
-        let price = 100.0 + if second % 2 == 0 { 5.0 } else { 0.0 };
+        let price = 100.0 + if second.is_multiple_of(2) { 5.0 } else { 0.0 };
         let spoken = if stopped { &members[..3] } else { &members[..] };
         let time = now()?;
         let messages = spoken
