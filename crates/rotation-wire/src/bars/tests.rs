@@ -1,9 +1,9 @@
 use super::*;
-use rotation_engine::record::{Cause, Restated, VoidedTick};
 use proptest::prelude::*;
 use rotation_engine::clock::{Bucket, SECOND};
 use rotation_engine::detector::Kind;
 use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniverseSpec};
+use rotation_engine::record::{Cause, Restated, VoidedTick};
 use rotation_engine::time::EventTime;
 use std::collections::BTreeMap;
 
