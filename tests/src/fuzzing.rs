@@ -17,7 +17,7 @@ mod mutate;
 mod records;
 pub mod seeds;
 mod state;
-mod tasks;
+pub mod tasks;
 
 pub use mutate::Mutator;
 
@@ -34,7 +34,7 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    target("input_record", records::input_record, 420),
+    target("input_record", records::input_record, 440),
     target("bars_record", bars::bars_record, 230),
     target("alert", alerts::alert, 100),
     target("snapshot", state::snapshot, 100),
@@ -45,7 +45,7 @@ pub const TARGETS: &[Target] = &[
     target("ndjson", files::ndjson, 30),
     target("gzip", files::gzip, 10),
     target("condition", condition::condition, 10),
-    target("tasks", tasks::tasks, 25),
+    target("tasks", tasks::tasks, 5),
 ];
 
 const fn target(name: &'static str, check: fn(&[u8]), share: u32) -> Target {

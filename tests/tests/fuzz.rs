@@ -14,6 +14,8 @@ use rotation_tests::workspace;
 
 #[path = "fuzz/bounds.rs"]
 mod bounds;
+#[path = "fuzz/never_stops.rs"]
+mod never_stops;
 
 /// Inputs of all targets together.
 const INPUTS: u64 = 1_000_000;
