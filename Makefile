@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 CACHE := $(CURDIR)/.cache
 SKIPPED := $(CURDIR)/target/skipped-tests.txt
 FUZZ_CASES ?= 20000
+MINUTES ?= 5
 SEED ?= 1
 TICKS ?= 200000000
 BACKLOG ?= 5000000
@@ -110,6 +111,11 @@ mutants: rust ## Plant faults in the service, and see that the simulation finds 
 .PHONY: simulate
 simulate: rust ## Run the service in a simulated world with faults: SEEDS of them, from seed FIRST
 	cargo run --locked --release -p rotation-tests --bin simulate -- $(SEEDS) $(FIRST)
+
+.PHONY: fuzz
+fuzz: rust ## Give every target to libFuzzer for MINUTES each, where cargo-fuzz is or can be installed
+	@scripts/system-packages build
+	scripts/fuzz $(MINUTES)
 
 .PHONY: fuzz-short
 fuzz-short: rust ## Run the property tests named fuzz* with many cases (FUZZ_CASES)

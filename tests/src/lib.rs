@@ -11,6 +11,7 @@
 //! - [`leashed`]: server processes that cannot outlive their test
 //! - [`market`]: the market data beside the repository
 //! - [`counting`]: a task to try stages with
+//! - [`fuzzing`]: what holds for every reader of foreign bytes, and a seeded mutator
 //! - [`bench`]: what `make bench` measures
 //! - [`simulation`]: the service on a log in memory, with faults from a seed
 //! - [`sbom`]: the bill of materials
@@ -23,6 +24,7 @@ pub mod certificates;
 pub mod chaos;
 pub mod cluster;
 pub mod counting;
+pub mod fuzzing;
 pub mod leashed;
 pub mod load;
 pub mod market;

@@ -1,132 +1,165 @@
-//! Foreign bytes, mutated from good ones: every reader answers, and none panics. `make fuzz-short` runs more cases.
+//! Foreign bytes: every reader answers, and what always holds does. The corpus and the counterexamples found so far as
+//! they are, then a seeded million of mutations of them, over the functions that `make fuzz` gives to libFuzzer.
+//!
+//! `ROTATION_FUZZ_INPUTS` says how many inputs there are in all, `ROTATION_FUZZ_SEED` which.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use proptest::prelude::*;
-use rotation_service::config::Config;
-use rotation_service::files;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rotation_tests::fuzzing::{self, Mutator, TARGETS, seeds};
 use rotation_tests::workspace;
-use rotation_wire::alerts::AlertEvent;
-use rotation_wire::{bars, input};
-use std::io::Write;
 
-/// Good texts to begin with.
-const RECORDS: &[&str] = &[
-    r#"{"symbol":"RUT","time":"2026-01-22T20:59:59.123Z","price":2718.77,"size":100,"seq":42}"#,
-    r#"{"symbol":"DGS10","time":1769115599123000000,"value":4.23,"official":true}"#,
-    r#"{"type":"heartbeat","time":"2026-01-22T21:00:00Z"}"#,
-    r#"{"type":"split","symbol":"NVDA","time":"2024-06-10T13:30:00-04:00","ratio":10}"#,
-    r#"{"type":"bar","source":3,"offset":81,"series":"RUT","clock":"session","start":"2026-01-15T14:30:00Z","end":"2026-01-15T21:00:00.000000001Z","as_of":"2026-01-15T21:00:00Z","date":"2026-01-15","open":2700.5,"high":2701,"low":2700.25,"close":2700.75,"size":1200,"ticks":38}"#,
-    r#"{"type":"horizon","source":3,"offset":82,"sources":8,"progress":"at","time":"2026-01-15T14:30:30.5Z","digest":"0123456789abcdef"}"#,
-    "date,open,high,low,close,volume\n2026-01-05,1,2,0.5,1.5,10\n2026-01-06,1,2,0.5,1.6,10\n",
-    "ts,open,high,low,close,volume\n2026-01-05T14:30:00Z,1,2,0.5,1.5,10\n2026-01-05T14:35:00Z,1,2,0.5,1.6,10\n",
-    "ms_since_midnight_et,symbol,price,size,exchange,sale_condition,suspicious\n34200000,SPY,167.41,100,P,0,0\n",
-    "date,AAA,BBB\n2026-01-05,1.5,\n2026-01-06,,2.5\n",
-];
+#[path = "fuzz/bounds.rs"]
+mod bounds;
+#[path = "fuzz/never_stops.rs"]
+mod never_stops;
 
-/// What is done to a text.
-#[derive(Clone, Debug)]
-enum Mutation {
-    /// Cut here.
-    Cut(prop::sample::Index),
-    /// These bytes instead of the one here.
-    Put(prop::sample::Index, Vec<u8>),
-    /// A stretch of it again.
-    Repeat(prop::sample::Index, prop::sample::Index),
+/// Inputs of all targets together.
+const INPUTS: u64 = 1_000_000;
+/// Fewer would be none at all.
+const INPUTS_MIN: u64 = 5_000;
+/// Of corpus and regressions.
+const COMMITTED_BYTES_MAX: u64 = 300_000;
+
+fn setting(name: &str, default: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}: expected a number, found {text}"))
+    })
 }
 
-fn mutation() -> impl Strategy<Value = Mutation> {
-    let token = prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..8),
-        prop::sample::select(vec![
-            "NaN",
-            "1e400",
-            "-0",
-            "null",
-            "[[[[",
-            "{\"a\":",
-            "\\ud800",
-            "\"",
-            "9223372036854775808",
-            "1677-09-21T00:12:43Z",
-            "\u{feff}",
-            ",,,,",
-            "\r",
-            "\0",
-            "true",
-            "=",
-            "\n\n",
-        ])
-        .prop_map(|text| text.as_bytes().to_vec()),
-    ];
-    prop_oneof![
-        any::<prop::sample::Index>().prop_map(Mutation::Cut),
-        (any::<prop::sample::Index>(), token).prop_map(|(at, bytes)| Mutation::Put(at, bytes)),
-        (any::<prop::sample::Index>(), any::<prop::sample::Index>())
-            .prop_map(|(from, to)| Mutation::Repeat(from, to)),
-    ]
+/// The inputs in a folder, in the order of their names.
+fn inputs(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect()
 }
 
-fn mutated(text: &str, mutations: &[Mutation]) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
-    for mutation in mutations {
-        if bytes.is_empty() {
-            break;
-        }
-        match mutation {
-            Mutation::Cut(at) => bytes.truncate(at.index(bytes.len())),
-            Mutation::Put(at, new) => {
-                let at = at.index(bytes.len());
-                bytes.splice(at..=at, new.iter().copied());
-            }
-            Mutation::Repeat(from, to) => {
-                let (from, to) = (from.index(bytes.len()), to.index(bytes.len()));
-                let again = bytes[from.min(to)..from.max(to)].to_vec();
-                bytes.extend(again);
-            }
+fn committed(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    ["corpus", "regressions"]
+        .iter()
+        .flat_map(|kind| inputs(&fuzzing::folder().join(kind).join(name)))
+        .collect()
+}
+
+/// Keeps the input that a target stumbled over, and says where.
+fn stumbled(name: &str, bytes: &[u8], which: &str) -> ! {
+    let folder = workspace::root().join("target/fuzz").join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join(which);
+    std::fs::write(&file, bytes).unwrap();
+    panic!("{name}, {which}: kept as {}", file.display());
+}
+
+fn fuzz(name: &str) {
+    let target = fuzzing::find(name);
+    let good = committed(name);
+    assert!(!good.is_empty(), "{name} has no corpus");
+    for (path, bytes) in &good {
+        let held = catch_unwind(|| (target.check)(bytes));
+        assert!(held.is_ok(), "{name}: {}", path.display());
+    }
+    let corpus: Vec<Vec<u8>> = good.into_iter().map(|(_, bytes)| bytes).collect();
+    let dictionary = fuzzing::folder().join(format!("dictionaries/{name}.dict"));
+    let dictionary = std::fs::read_to_string(dictionary).unwrap_or_default();
+    let seed = setting("ROTATION_FUZZ_SEED", 4);
+    let all = setting("ROTATION_FUZZ_INPUTS", INPUTS);
+    let count = (all * u64::from(target.share) / 1_000).max(INPUTS_MIN);
+    let begun = Instant::now();
+    for (at, bytes) in (0..count).zip(Mutator::new(seed, &corpus, &dictionary)) {
+        if catch_unwind(|| (target.check)(&bytes)).is_err() {
+            stumbled(name, &bytes, &format!("seed-{seed}-input-{at}"));
         }
     }
-    bytes
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "{name}: {count} inputs in {seconds:.1} s, {:.0} a second",
+        count as f64 / seconds
+    );
 }
 
-fn config() -> String {
-    std::fs::read_to_string(workspace::root().join("config/great-rotation.toml")).unwrap()
+/// A test a target.
+macro_rules! targets {
+    ($($test:ident => $name:literal),* $(,)?) => {
+        $(#[test]
+        fn $test() {
+            fuzz($name);
+        })*
+
+        const NAMES: &[&str] = &[$($name),*];
+    };
 }
 
-proptest! {
-    #[test]
-    fn fuzz_records(text in prop::sample::select(RECORDS), mutations in prop::collection::vec(mutation(), 0..5)) {
-        let bytes = mutated(text, &mutations);
-        let plan = &Config::parse(&config(), "config").unwrap().universes[0].clone();
-        if let Ok(input) = input::decode(&bytes) {
-            if let input::Input::Tick { tick, .. } = &input {
-                prop_assert!(tick.price.is_finite() && tick.size >= 0.0);
-            }
-            input.event();
-        }
-        if let Ok(bars::Decoded::Record(record)) = bars::decode(plan, &bytes) {
-            let mut again = Vec::new();
-            bars::encode(&mut again, plan, &record);
-            let decoded = bars::decode(plan, &again);
-            prop_assert!(matches!(decoded, Ok(bars::Decoded::Record(same)) if same == record), "what is read can be written");
-        }
-        prop_assert!(AlertEvent::decode(&bytes).is_err(), "none of these is an alert");
-    }
+targets! {
+    fuzz_input_record => "input_record",
+    fuzz_bars_record => "bars_record",
+    fuzz_alert => "alert",
+    fuzz_snapshot => "snapshot",
+    fuzz_sampler_state => "sampler_state",
+    fuzz_universe_state => "universe_state",
+    fuzz_config => "config",
+    fuzz_csv => "csv",
+    fuzz_ndjson => "ndjson",
+    fuzz_gzip => "gzip",
+    fuzz_condition => "condition",
+    fuzz_tasks => "tasks",
+}
 
-    #[test]
-    fn fuzz_files(text in prop::sample::select(RECORDS), mutations in prop::collection::vec(mutation(), 0..5)) {
-        let mut file = tempfile::Builder::new().prefix("F.2026-01-05").suffix(".csv").tempfile().unwrap();
-        file.write_all(&mutated(text, &mutations)).unwrap();
-        if let Ok(source) = files::open(file.path(), &files::OpenOptions::default()) {
-            prop_assert!(source.take(10_000).count() < 10_000, "reading comes to an end");
-        }
+#[test]
+fn every_target_is_fuzzed_here_and_by_libfuzzer() {
+    let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    assert_eq!(names, NAMES);
+    assert_eq!(
+        TARGETS.iter().map(|target| target.share).sum::<u32>(),
+        1_000
+    );
+    let manifest = std::fs::read_to_string(fuzzing::folder().join("Cargo.toml")).unwrap();
+    for name in names {
+        let body = fuzzing::folder().join(format!("fuzz_targets/{name}.rs"));
+        let body = std::fs::read_to_string(&body).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(body.contains(&format!("find(\"{name}\")")), "{body}");
+        assert!(
+            manifest.contains(&format!("name = \"{name}\"\n")),
+            "{name} is not in the manifest"
+        );
     }
+}
 
-    #[test]
-    fn fuzz_configurations(mutations in prop::collection::vec(mutation(), 1..4)) {
-        let bytes = mutated(&config(), &mutations);
-        if let Err(errors) = Config::parse(&String::from_utf8_lossy(&bytes), "rules.toml") {
-            prop_assert!(errors.to_string().contains("rules.toml"), "{errors}");
+/// What an older version wrote stays in the corpus, under its name; what this one writes is there too.
+#[test]
+fn the_corpus_is_small_and_has_what_this_version_writes() {
+    let mut sizes = 0;
+    for target in TARGETS {
+        sizes += committed(target.name)
+            .iter()
+            .map(|(_, bytes)| bytes.len() as u64)
+            .sum::<u64>();
+    }
+    assert!(
+        sizes < COMMITTED_BYTES_MAX,
+        "{sizes} bytes of corpus, at most {COMMITTED_BYTES_MAX}"
+    );
+    for (target, name, bytes) in seeds::seeds() {
+        let folder = fuzzing::folder().join("corpus").join(target);
+        let file = folder.join(&name);
+        if std::env::var_os("UPDATE_CORPUS").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&file, &bytes).unwrap();
         }
+        let found = std::fs::read(&file).unwrap_or_default();
+        assert!(
+            found == bytes,
+            "{target}/{name} is of another version: run with UPDATE_CORPUS=1"
+        );
     }
 }

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 mod build;
 mod reads;
 
+pub use build::{RULES_MAX, SERIES_MAX};
+
 /// How prices of a series are adjusted for what is paid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

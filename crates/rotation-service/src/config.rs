@@ -7,6 +7,7 @@
 use rotation_engine::plan::UniversePlan;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,6 +66,24 @@ pub(crate) struct HttpSpec {
 /// The listening address of a configuration that names none.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:9464";
 
+/// The most bytes of a configuration, and of a file that it names.
+pub const FILE_BYTES_MAX: usize = 4 << 20;
+
+/// The most universes of a configuration.
+pub const UNIVERSES_MAX: usize = 64;
+
+/// The most faults that are told of a file.
+pub const FAULTS_MAX: usize = 100;
+
+/// Reads a text file up to one byte more than may be; something that is no file might never end.
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    let file = std::fs::File::open(path)?;
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX as u64 + 1)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
 impl Config {
     /// Reads a file.
     ///
@@ -72,7 +91,7 @@ impl Config {
     /// Every fault of the file, or that it cannot be read.
     pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
         let file = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match read_bounded(path) {
             Ok(text) => Config::parse(&text, &file),
             Err(error) => {
                 let problem = Problem::Unreadable(error.to_string());
@@ -97,6 +116,17 @@ impl Config {
             file: file.to_owned(),
             errors,
         };
+        if text.len() > FILE_BYTES_MAX {
+            let problem = Problem::Value {
+                expected: format!("at most {FILE_BYTES_MAX} bytes"),
+                found: text.len().to_string(),
+            };
+            return Err(failed(vec![ConfigError {
+                line: None,
+                key: String::new(),
+                problem,
+            }]));
+        }
         let document = Document::parse(text).map_err(failed)?;
         let mut reader = Reader::new(&document);
         let folder = Path::new(file).parent().unwrap_or(Path::new("."));

@@ -43,7 +43,8 @@ mod tests;
 
 pub use error::{Fault, FilesError};
 pub use expand::{Expansion, expand};
-pub use lines::{LINE_BYTES_MAX, Progress};
+pub use fields::FIELDS_MAX;
+pub use lines::{EXPANSION_MAX, LINE_BYTES_MAX, Progress};
 pub use merge::{Merged, merge};
 pub use options::OpenOptions;
 pub use skips::{Skip, SkipReason};
@@ -152,7 +153,19 @@ enum Rows {
 /// When the file cannot be read, is empty, or is of no known format.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Source, FilesError> {
     let path = path.as_ref();
-    let mut lines = Lines::open(path)?;
+    begin(path, Lines::open(path)?, options)
+}
+
+/// Reads bytes as the file of that name; otherwise as [`open`].
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn read(path: &Path, bytes: Vec<u8>, options: &OpenOptions) -> Result<Source, FilesError> {
+    begin(path, Lines::of(path, bytes)?, options)
+}
+
+fn begin(path: &Path, mut lines: Lines, options: &OpenOptions) -> Result<Source, FilesError> {
     let whole = |fault| FilesError::whole(path, fault);
     if !lines.advance().map_err(whole)? {
         return Err(whole(Fault::Empty));

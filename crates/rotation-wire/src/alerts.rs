@@ -27,6 +27,9 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=UTF-8";
 /// specification demands of `dataschema`.
 pub const DATA_SCHEMA: &str = "urn:rotation:schema:alert:v1";
 
+/// The most bytes that an event may have.
+pub const EVENT_MAX: usize = 1 << 20;
+
 const SPEC_VERSION: &str = "1.0";
 const DATA_CONTENT_TYPE: &str = "application/json";
 
@@ -69,6 +72,9 @@ impl From<Alert> for AlertEvent {
 /// Why bytes are not an event of the alert topic.
 #[derive(Debug, thiserror::Error)]
 pub enum AlertError {
+    /// More bytes than the program writes.
+    #[error("expected an alert event of at most {EVENT_MAX} bytes, found {0}")]
+    TooLarge(usize),
     /// Not a CloudEvent in structured JSON whose data is an alert.
     #[error("expected an alert as a CloudEvent in structured JSON")]
     Json(#[from] serde_json::Error),
@@ -114,6 +120,9 @@ impl AlertEvent {
     /// # Errors
     /// Bytes that are no such event, or one whose envelope says another thing than its data.
     pub fn decode(bytes: &[u8]) -> Result<AlertEvent, AlertError> {
+        if bytes.len() > EVENT_MAX {
+            return Err(AlertError::TooLarge(bytes.len()));
+        }
         let envelope: Envelope<'_, Data> = serde_json::from_slice(bytes)?;
         let Data {
             mut alert,

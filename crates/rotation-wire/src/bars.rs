@@ -25,6 +25,9 @@ use rotation_engine::record::{
     Bar, Horizon, LogBody, LogRecord, Progress, Restated, SeriesIx, Split, VoidedTick, WatchedTick,
 };
 
+/// The most bytes that a record of the bars log may have.
+pub const RECORD_MAX: usize = 64 * 1024;
+
 mod decode;
 
 pub use decode::{BarsError, Decoded, decode};

@@ -144,10 +144,19 @@ pub fn decode_within(bytes: &[u8], bytes_max: usize) -> Result<Input<'_>, Decode
         let message = format!("expected at most {bytes_max} bytes, found {found}");
         return Err(DecodeError::new(RejectCode::TooLarge, &message));
     }
-    let fields = match fast::read(bytes) {
-        Some(fields) => fields,
-        None => fields::read(bytes).map_err(|failure| explain::failure(bytes, &failure))?,
-    };
+    match fast::read(bytes) {
+        Some(fields) => input(fields),
+        None => decode_closely(bytes),
+    }
+}
+
+/// Reads an input record the long way alone: what [`decode`] is held against.
+#[doc(hidden)]
+pub fn decode_closely(bytes: &[u8]) -> Result<Input<'_>, DecodeError> {
+    input(fields::read(bytes).map_err(|failure| explain::failure(bytes, &failure))?)
+}
+
+fn input(fields: Fields<'_>) -> Result<Input<'_>, DecodeError> {
     match fields.kind {
         None | Some(Kind::Tick) => tick(fields),
         Some(Kind::Heartbeat) => Ok(Input::Heartbeat {

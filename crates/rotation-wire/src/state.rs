@@ -14,7 +14,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Largest chunk of a part: well under the default message limit of a broker, 1 MB.
-const CHUNK_BYTES: usize = 512 << 10;
+pub const CHUNK_BYTES: usize = 512 << 10;
+
+/// The most bytes that a head may have: some thousands of decisions since the snapshot.
+pub const HEAD_MAX: usize = 1 << 20;
+
+/// The most chunks that a snapshot may have, 8 GiB of them.
+pub const CHUNKS_MAX: usize = 16_384;
 
 /// Where a task is, as of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +173,12 @@ impl Gathered {
         let Some(head) = &self.head else {
             return Ok(None);
         };
+        if head.len() > HEAD_MAX {
+            return Err(format!(
+                "the head in the state topic has {} bytes, expected at most {HEAD_MAX}",
+                head.len()
+            ));
+        }
         let head: Head = serde_json::from_slice(head)
             .map_err(|error| format!("the head in the state topic cannot be read: {error}"))?;
         if head.version != 1 {
@@ -188,19 +200,42 @@ impl Gathered {
     }
 
     fn whole(&self, snapshot: SnapshotRef) -> Result<Parts, String> {
+        if snapshot.chunks > CHUNKS_MAX {
+            return Err(format!(
+                "the head in the state topic asks for {} chunks, expected at most {CHUNKS_MAX}",
+                snapshot.chunks
+            ));
+        }
         let mut parts: Parts = Vec::new();
-        let mut found = 0;
-        for ((name, _), value) in &self.chunks {
+        let (mut found, mut next) = (0, 0);
+        for ((name, chunk), value) in &self.chunks {
             let Some((id, bytes)) = value.split_first_chunk::<8>() else {
                 continue;
             };
             if u64::from_be_bytes(*id) != snapshot.id {
                 continue;
             }
+            if bytes.len() > CHUNK_BYTES {
+                return Err(format!(
+                    "chunk {chunk} of part \"{name}\" in the state topic has {} bytes, expected at most {CHUNK_BYTES}",
+                    bytes.len()
+                ));
+            }
             found += 1;
-            match parts.last_mut() {
-                Some((last, whole)) if last == name => whole.extend_from_slice(bytes),
-                _ => parts.push((name.clone(), bytes.to_vec())),
+            let begun = parts.last_mut().filter(|(last, _)| last == name);
+            if begun.is_none() {
+                next = 0;
+            }
+            if *chunk != next {
+                return Err(format!(
+                    "snapshot {} lacks chunk {next} of part \"{name}\" in the state topic",
+                    snapshot.id
+                ));
+            }
+            next += 1;
+            match begun {
+                Some((_, whole)) => whole.extend_from_slice(bytes),
+                None => parts.push((name.clone(), bytes.to_vec())),
             }
         }
         if found != snapshot.chunks {

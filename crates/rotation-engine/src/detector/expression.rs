@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 mod condition;
 
-pub use condition::Condition;
+pub use condition::{BRACKETS_MAX, Condition, LENGTH_MAX, OPERATORS_MAX};
 
 /// Parameters of `expression`: a condition in the [Common Expression Language](https://cel.dev) over other rules of the
 /// same clock and over series.

@@ -24,7 +24,10 @@ const VOID_PRINTS: u32 = 64;
 const VOID_PRINTS_MAX: u32 = 65_536;
 
 /// A universe holds at most this many series.
-const SERIES_MAX: usize = 100_000;
+pub const SERIES_MAX: usize = 100_000;
+
+/// The most rules of a universe.
+pub const RULES_MAX: usize = 2_000;
 
 impl UniversePlan {
     /// Checks a universe as written.
@@ -53,6 +56,9 @@ impl UniversePlan {
             )?);
         }
         let rules_at = at.sub("rules");
+        if spec.rules.len() > RULES_MAX {
+            return Err(rules_at.error(format!("at most {RULES_MAX} rules"), spec.rules.len()));
+        }
         let mut rules = Vec::with_capacity(spec.rules.len());
         for (rule, written) in &spec.rules {
             rules.push(build_rule(&rules_at.sub(rule), rule, written, &series)?);

@@ -1,5 +1,6 @@
 //! A TOML document that knows on which line each key stands.
 
+use super::FAULTS_MAX;
 use super::error::{ConfigError, Problem};
 use serde_path_to_error::Segment;
 use std::fmt;
@@ -79,7 +80,7 @@ impl<'a> Document<'a> {
             key: String::new(),
             problem: Problem::Syntax(error.message().trim().replace('\n', ", ")),
         };
-        Err(errors.into_iter().map(fault).collect())
+        Err(errors.into_iter().take(FAULTS_MAX).map(fault).collect())
     }
 
     /// The document as plain values; dates become the text that they were written as.

@@ -48,6 +48,9 @@ impl fmt::Display for ConfigError {
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    /// So many faults that the rest is only counted.
+    #[error("{0} more faults")]
+    More(usize),
     /// The file cannot be read.
     #[error("cannot read the file: {0}")]
     Unreadable(String),

@@ -1,5 +1,6 @@
 //! `[universe.NAME.groups.GROUP]`: members that several rules share, written once.
 
+use super::FILE_BYTES_MAX;
 use super::document::KeyPath;
 use super::reader::Reader;
 use jiff::civil::Date;
@@ -154,11 +155,14 @@ fn symbol(member: &Value) -> Option<&str> {
 /// Reads members from a file; what was expected of it where it has a fault.
 fn read_file(path: &Path) -> Result<Vec<Value>, String> {
     let readable = |error: csv::Error| format!("a CSV file of members: {error}");
+    let text = super::read_bounded(path).map_err(|error| readable(error.into()))?;
+    if text.len() > FILE_BYTES_MAX {
+        return Err(format!("a CSV file of at most {FILE_BYTES_MAX} bytes"));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
-        .from_path(path)
-        .map_err(readable)?;
+        .from_reader(text.as_bytes());
     let header = reader.headers().map_err(readable)?.clone();
     let column = |names: [&str; 2]| header.iter().position(|name| names.contains(&name));
     let symbol =

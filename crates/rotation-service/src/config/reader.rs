@@ -1,5 +1,6 @@
 //! Reads tables strictly: unknown keys refused, and every fault told, not only the first.
 
+use super::FAULTS_MAX;
 use super::document::{Document, KeyPath};
 use super::error::{ConfigError, Problem};
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
@@ -11,6 +12,8 @@ use toml::{Table, Value};
 pub(super) struct Reader<'a> {
     document: &'a Document<'a>,
     errors: Vec<ConfigError>,
+    /// Faults beyond the most that are told.
+    untold: usize,
 }
 
 /// The deserializer that tables are read with: it remembers where it is.
@@ -22,6 +25,7 @@ impl<'a> Reader<'a> {
         Reader {
             document,
             errors: Vec::new(),
+            untold: 0,
         }
     }
 
@@ -29,16 +33,28 @@ impl<'a> Reader<'a> {
     pub(super) fn into_errors(mut self) -> Vec<ConfigError> {
         self.errors.sort_by_key(|error| error.line);
         self.errors.dedup();
+        if self.untold > 0 {
+            self.errors.push(ConfigError {
+                line: None,
+                key: String::new(),
+                problem: Problem::More(self.untold),
+            });
+        }
         self.errors
     }
 
     /// Number of faults so far.
     pub(super) fn faults(&self) -> usize {
-        self.errors.len()
+        self.errors.len() + self.untold
     }
 
     /// Notes a fault at a place.
     pub(super) fn fault(&mut self, at: &KeyPath, problem: Problem) {
+        // To find a fault's line takes a look at the whole text.
+        if self.errors.len() == FAULTS_MAX {
+            self.untold += 1;
+            return;
+        }
         self.errors.push(ConfigError {
             line: self.document.line(at),
             key: at.to_string(),
@@ -100,14 +116,10 @@ impl<'a> Reader<'a> {
         mut table: Table,
         at: &KeyPath,
     ) -> Option<T> {
-        let before = self.errors.len();
+        let before = self.faults();
         self.only_known(&mut table, at, field_names::<T>());
         let value = self.read_with(table, at, |tracked| T::deserialize(tracked));
-        if self.errors.len() == before {
-            value
-        } else {
-            None
-        }
+        if self.faults() == before { value } else { None }
     }
 
     /// Reads a table with a function. Each faulty key is noted, then taken out, and the rest is read again.

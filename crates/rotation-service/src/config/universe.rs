@@ -4,6 +4,7 @@ use super::document::KeyPath;
 use super::error::Problem;
 use super::groups::{self, Groups};
 use super::reader::{Reader, field_names, names_asked_for};
+use super::{FAULTS_MAX, UNIVERSES_MAX};
 use rotation_engine::alert::BaseRate;
 use rotation_engine::clock::Clock;
 use rotation_engine::detector::Kind;
@@ -32,6 +33,12 @@ pub(super) fn read_all(
         );
     }
     let before = reader.faults();
+    if table.len() > UNIVERSES_MAX {
+        let expected = format!("at most {UNIVERSES_MAX} universes");
+        let found = table.len().to_string();
+        reader.fault(at, Problem::Value { expected, found });
+        return None;
+    }
     let mut plans = Vec::new();
     for (name, value) in table {
         let at = at.key(&name);
@@ -228,7 +235,8 @@ fn build(reader: &mut Reader<'_>, name: &str, mut spec: UniverseSpec) -> Option<
                 found: error.found,
             },
         );
-        if !leave_out(&mut spec, &key) || spec.rules.is_empty() {
+        // Each fault costs another look at all of it.
+        if reader.faults() >= FAULTS_MAX || !leave_out(&mut spec, &key) || spec.rules.is_empty() {
             return None;
         }
     }

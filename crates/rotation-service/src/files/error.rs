@@ -45,6 +45,9 @@ pub enum Fault {
     /// A line beyond the bound on memory.
     #[error("line is longer than {0} bytes")]
     TooLong(usize),
+    /// A first line with more columns than any file of market data.
+    #[error("first line has more than {0} fields")]
+    TooWide(usize),
     /// A field that does not read as what it should be.
     #[error("column {column:?}: expected {expected}, found {found:?}")]
     Field {

@@ -4,9 +4,13 @@ use std::ops::Range;
 use std::path::Path;
 
 use jiff::civil::Date;
+use rotation_engine::plan::SERIES_MAX;
 use rotation_engine::time::EventTime;
 
 use super::error::{Fault, FilesError, excerpt};
+
+/// The most fields of a line: a day of a panel of as many series as a universe may have.
+pub const FIELDS_MAX: usize = SERIES_MAX + 1;
 
 /// Where the fields of the current row lie; reused from row to row.
 #[derive(Debug, Default)]
@@ -15,7 +19,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Finds the fields of a row. Commas inside double quotes belong to the field.
+    /// Finds the fields of a row, one more than [`FIELDS_MAX`] at most. Commas inside double quotes belong to the field.
     pub(super) fn split(&mut self, line: &[u8]) {
         self.ranges.clear();
         let (mut start, mut quoted) = (0, false);
@@ -23,6 +27,9 @@ impl Fields {
             match byte {
                 b'"' => quoted = !quoted,
                 b',' if !quoted => {
+                    if self.ranges.len() == FIELDS_MAX {
+                        return;
+                    }
                     self.ranges.push(start..at);
                     start = at + 1;
                 }

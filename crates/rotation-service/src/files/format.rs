@@ -1,7 +1,7 @@
 //! Which format a file is in, told from its first line.
 
 use super::error::{Fault, excerpt};
-use super::fields::Fields;
+use super::fields::{FIELDS_MAX, Fields};
 
 /// A format with the places of its columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Format {
         if first.first() == Some(&b'{') {
             return Ok(Self::Ndjson);
         }
-        let header = Header::new(first);
+        let header = Header::new(first)?;
         let unknown = || Fault::Unknown(excerpt(first));
         match header.lower(0) {
             "date" | "observation_date" => header.daily(unknown),
@@ -73,14 +73,17 @@ struct Header {
 }
 
 impl Header {
-    fn new(line: &[u8]) -> Self {
+    fn new(line: &[u8]) -> Result<Self, Fault> {
         let mut fields = Fields::default();
         fields.split(line);
+        if fields.len() > FIELDS_MAX {
+            return Err(Fault::TooWide(FIELDS_MAX));
+        }
         let names: Vec<Box<str>> = (0..fields.len())
             .map(|column| String::from_utf8_lossy(fields.get(line, column)).into())
             .collect();
         let lower = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Self { names, lower }
+        Ok(Self { names, lower })
     }
 
     fn lower(&self, at: usize) -> &str {

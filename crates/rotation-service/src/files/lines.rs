@@ -14,6 +14,13 @@ use super::error::{Fault, FilesError};
 /// The longest line that is read, in bytes.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
+/// How many times its own size a gzip file may expand to, once it has expanded to [`EXPANDED_FREE`]: rows of market data
+/// take a fifth to a twentieth of their size.
+pub const EXPANSION_MAX: u64 = 200;
+
+/// Bytes that any gzip file may expand to.
+const EXPANDED_FREE: u64 = 64 << 20;
+
 const BUFFER_BYTES: usize = 1 << 16;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -65,8 +72,25 @@ impl Lines {
             total: metadata.len(),
             ..Progress::default()
         };
+        Self::from_reader(path, file, progress)
+    }
+
+    /// Lines of bytes that stand for the file of that name.
+    pub(super) fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, FilesError> {
+        let progress = Progress {
+            total: bytes.len() as u64,
+            ..Progress::default()
+        };
+        Self::from_reader(path, io::Cursor::new(bytes), progress)
+    }
+
+    fn from_reader(
+        path: &Path,
+        from: impl Read + Send + 'static,
+        progress: Progress,
+    ) -> Result<Self, FilesError> {
         let counted = Counted {
-            file,
+            from,
             read: Arc::clone(&progress.read),
         };
         let reader =
@@ -132,23 +156,52 @@ impl Lines {
     }
 }
 
-fn decompressed(counted: Counted) -> io::Result<Box<dyn BufRead + Send>> {
+fn decompressed(
+    counted: Counted<impl Read + Send + 'static>,
+) -> io::Result<Box<dyn BufRead + Send>> {
+    let read = Arc::clone(&counted.read);
     let mut plain = BufReader::with_capacity(BUFFER_BYTES, counted);
     if plain.fill_buf()?.starts_with(&GZIP_MAGIC) {
-        let decoder = MultiGzDecoder::new(plain);
+        let decoder = Expanding {
+            decoder: MultiGzDecoder::new(plain),
+            read,
+            expanded: 0,
+        };
         return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)));
     }
     Ok(Box::new(plain))
 }
 
-struct Counted {
-    file: File,
+/// Ends where a file expands to more than market data does.
+struct Expanding<D> {
+    decoder: D,
+    /// Bytes taken from the file.
+    read: Arc<AtomicU64>,
+    expanded: u64,
+}
+
+impl<D: Read> Read for Expanding<D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.decoder.read(buffer)?;
+        self.expanded += count as u64;
+        let most = self.read.load(Ordering::Relaxed) * EXPANSION_MAX;
+        if self.expanded > most.max(EXPANDED_FREE) {
+            return Err(io::Error::other(format!(
+                "expected gzip of market data, found one that expands more than {EXPANSION_MAX} times"
+            )));
+        }
+        Ok(count)
+    }
+}
+
+struct Counted<R> {
+    from: R,
     read: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
+        let count = self.from.read(buffer)?;
         self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }

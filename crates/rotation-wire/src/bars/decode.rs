@@ -1,5 +1,6 @@
 //! Reading records of the bars log.
 
+use super::RECORD_MAX;
 use crate::text::one_line;
 use jiff::civil::Date;
 use rotation_engine::clock::{Bucket, Clock};
@@ -35,6 +36,9 @@ pub enum Decoded {
 /// Why bytes are not a record of the bars log.
 #[derive(Debug, thiserror::Error)]
 pub enum BarsError {
+    /// More bytes than a sampler writes.
+    #[error("expected a record of the bars log of at most {RECORD_MAX} bytes, found {0}")]
+    TooLarge(usize),
     /// Not a JSON object, or a field of the wrong type.
     #[error("expected a record of the bars log")]
     Json(#[from] serde_json::Error),
@@ -74,6 +78,9 @@ impl BarsError {
 /// # Errors
 /// Bytes that no sampler writes.
 pub fn decode(plan: &UniversePlan, bytes: &[u8]) -> Result<Decoded, BarsError> {
+    if bytes.len() > RECORD_MAX {
+        return Err(BarsError::TooLarge(bytes.len()));
+    }
     let flat: Flat<'_> = serde_json::from_slice(bytes)?;
     let (source, offset) = (flat.source, flat.offset);
     let body = match flat.kind.as_ref() {

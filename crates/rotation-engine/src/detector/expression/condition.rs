@@ -1,7 +1,7 @@
 //! Conditions: compiled once, checked at load, asked at each section.
 
 use crate::detector::ParamError;
-use cel::common::ast::{Expr, IdedExpr};
+use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
 use cel::{Context, Env, Program, Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -27,8 +27,14 @@ pub(super) enum Yields {
 /// The standard functions and operators, made once.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
-/// Longest expression, in characters: parsing is recursive.
-const LENGTH_MAX: usize = 4_096;
+/// Longest expression, in characters.
+pub const LENGTH_MAX: usize = 4_096;
+
+/// Most brackets that open in an expression: parsing is recursive, and what nests has a bracket or an operator each.
+pub const BRACKETS_MAX: usize = 64;
+
+/// Most characters of operators in an expression, dots among them: each may be a level of its tree.
+pub const OPERATORS_MAX: usize = 512;
 
 /// Words that CEL keeps for itself, and the names that every condition has.
 const RESERVED: &[&str] = &[
@@ -74,10 +80,11 @@ impl Condition {
     /// # Errors
     /// What is wrong, and at which character.
     pub fn new(source: &str) -> Result<Self, String> {
-        if source.chars().count() > LENGTH_MAX {
-            return Err(format!("expected at most {LENGTH_MAX} characters"));
-        }
+        bounded(source)?;
         match Program::compile(source) {
+            Ok(program) if is_nested(program.expression(), false) => Err(
+                "expected no all, exists, exists_one, map or filter inside of another: it might never end".to_owned(),
+            ),
             Ok(program) => Ok(Condition {
                 source: source.to_owned(),
                 program: Arc::new(program),
@@ -190,6 +197,55 @@ impl Condition {
             Ok(_) => Err("it yields no finite number".to_owned()),
             Err(error) => Err(error.to_string()),
         }
+    }
+}
+
+/// Refuses what might be too deep for the parser, which knows no bound: before it is parsed, so by its characters.
+fn bounded(source: &str) -> Result<(), String> {
+    let count = |of: &str| source.chars().filter(|c| of.contains(*c)).count();
+    for (what, found, most) in [
+        ("characters", source.chars().count(), LENGTH_MAX),
+        ("brackets that open", count("([{"), BRACKETS_MAX),
+        (
+            "characters of operators",
+            count(".?:+-*/%<>=&|!"),
+            OPERATORS_MAX,
+        ),
+    ] {
+        if found > most {
+            return Err(format!("expected at most {most} {what}, found {found}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a comprehension is asked anew for each element of another: the work would multiply.
+fn is_nested(part: &IdedExpr, inside: bool) -> bool {
+    let any = |parts: &[IdedExpr]| parts.iter().any(|part| is_nested(part, inside));
+    match &part.expr {
+        Expr::Call(call) => {
+            any(&call.args) || call.target.as_ref().is_some_and(|of| is_nested(of, inside))
+        }
+        Expr::Select(select) => is_nested(&select.operand, inside),
+        Expr::List(list) => any(&list.elements),
+        Expr::Map(map) => map.entries.iter().any(|entry| in_entry(entry, inside)),
+        Expr::Struct(object) => object.entries.iter().any(|entry| in_entry(entry, inside)),
+        Expr::Comprehension(of) => {
+            let steps = [&of.accu_init, &of.loop_cond, &of.loop_step, &of.result];
+            inside
+                || is_nested(&of.iter_range, inside)
+                || steps.iter().any(|step| is_nested(step, true))
+        }
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => false,
+    }
+}
+
+fn in_entry(entry: &IdedEntryExpr, inside: bool) -> bool {
+    match &entry.expr {
+        EntryExpr::MapEntry(entry) => {
+            is_nested(&entry.key, inside) || is_nested(&entry.value, inside)
+        }
+        EntryExpr::StructField(field) => is_nested(&field.value, inside),
     }
 }
 
