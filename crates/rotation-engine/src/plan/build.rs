@@ -39,22 +39,7 @@ impl UniversePlan {
         at.check_name(name)?;
         let calendar = at.calendar("calendar", spec.calendar.as_deref(), Calendar::Xnys)?;
         let series_at = at.sub("series");
-        if spec.series.is_empty() || spec.series.len() > SERIES_MAX {
-            return Err(
-                series_at.error(format!("from 1 to {SERIES_MAX} series"), spec.series.len())
-            );
-        }
-        let symbols: Vec<&str> = spec.series.keys().map(String::as_str).collect();
-        let mut series = Vec::with_capacity(symbols.len());
-        for (symbol, written) in &spec.series {
-            series.push(build_series(
-                &series_at.sub(symbol),
-                symbol,
-                written,
-                calendar,
-                &symbols,
-            )?);
-        }
+        let mut series = build_all_series(&series_at, spec, calendar)?;
         let rules_at = at.sub("rules");
         if spec.rules.len() > RULES_MAX {
             return Err(rules_at.error(format!("at most {RULES_MAX} rules"), spec.rules.len()));
@@ -107,6 +92,21 @@ impl UniversePlan {
         plan.digest = digest(&plan);
         Ok(plan)
     }
+}
+
+fn build_all_series(
+    at: &Key,
+    spec: &UniverseSpec,
+    calendar: Calendar,
+) -> Result<Vec<SeriesPlan>, PlanError> {
+    if spec.series.is_empty() || spec.series.len() > SERIES_MAX {
+        return Err(at.error(format!("from 1 to {SERIES_MAX} series"), spec.series.len()));
+    }
+    let symbols: Vec<&str> = spec.series.keys().map(String::as_str).collect();
+    let written = spec.series.iter();
+    written
+        .map(|(symbol, written)| build_series(&at.sub(symbol), symbol, written, calendar, &symbols))
+        .collect()
 }
 
 /// A place in the configuration.
