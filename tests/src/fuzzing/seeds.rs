@@ -177,13 +177,7 @@ fn played(events: &[SourceEvent<'static>], found: &mut Vec<(&'static str, String
             if log.len() < 8_000 {
                 log.extend_from_slice(&[b"us ", bytes.as_slice(), b"\n"].concat());
             }
-            let kind = match record.body {
-                LogBody::Bar(_) => "bar",
-                LogBody::Tick(_) => "tick",
-                LogBody::Horizon(_) => "horizon",
-                LogBody::Split(_) => "split",
-                LogBody::Void(_) => "void",
-            };
+            let kind = kind(&record.body);
             let seen = kinds.entry(kind).or_default();
             *seen += 1;
             if *seen % 8 == 1 {
@@ -211,6 +205,16 @@ fn played(events: &[SourceEvent<'static>], found: &mut Vec<(&'static str, String
     });
     for (at, bytes) in alerts.enumerate() {
         found.push(("alert", format!("history-{at:02}"), bytes));
+    }
+}
+
+fn kind(body: &LogBody) -> &'static str {
+    match body {
+        LogBody::Bar(_) => "bar",
+        LogBody::Tick(_) => "tick",
+        LogBody::Horizon(_) => "horizon",
+        LogBody::Split(_) => "split",
+        LogBody::Void(_) => "void",
     }
 }
 
