@@ -4,6 +4,7 @@
 //! `ROTATION_FUZZ_INPUTS` says how many inputs there are in all, `ROTATION_FUZZ_SEED` which.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![allow(clippy::print_stdout, reason = "it says how many inputs were tried")]
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@
 use rotation_engine::plan::UniversePlan;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,13 +75,17 @@ pub const UNIVERSES_MAX: usize = 64;
 /// The most faults that are told of a file.
 pub const FAULTS_MAX: usize = 100;
 
-/// Reads a text file up to one byte more than may be; something that is no file might never end.
-fn read_bounded(path: &Path) -> std::io::Result<String> {
+/// Reads a text file, within its bound: something that is no file might never end.
+fn read_bounded(path: &Path) -> io::Result<String> {
     let file = std::fs::File::open(path)?;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX as u64 + 1)
-        .read_to_string(&mut text)?;
-    Ok(text)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > FILE_BYTES_MAX {
+        let message = format!("expected at most {FILE_BYTES_MAX} bytes, found more");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 impl Config {

@@ -2,7 +2,7 @@
 
 use super::{CONFIG, plan};
 use rotation_engine::output::Output;
-use rotation_engine::record::{SourceEvent, Tick};
+use rotation_engine::record::{LogBody, SourceEvent, Tick};
 use rotation_engine::sampler::Sampler;
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
@@ -145,7 +145,7 @@ fn played(events: &[SourceEvent<'static>], found: &mut Vec<(&'static str, String
     let (mut sampled, mut told) = (Vec::new(), Vec::new());
     let mut log = Vec::new();
     // One bar of a kind is enough.
-    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, event) in events.iter().enumerate() {
         let offset = i64::try_from(at).expect("a short history");
         match *event {
@@ -177,11 +177,11 @@ fn played(events: &[SourceEvent<'static>], found: &mut Vec<(&'static str, String
             if log.len() < 8_000 {
                 log.extend_from_slice(&[b"us ", bytes.as_slice(), b"\n"].concat());
             }
-            let kind = String::from_utf8_lossy(&bytes[..20]).into_owned();
+            let kind = kind(&record.body);
             let seen = kinds.entry(kind).or_default();
             *seen += 1;
             if *seen % 8 == 1 {
-                found.push(("bars_record", format!("history-{at:02}-{seen}"), bytes));
+                found.push(("bars_record", format!("{kind}-{seen:03}"), bytes));
             }
             universe.step(&record, None, &mut told);
         }
@@ -205,6 +205,16 @@ fn played(events: &[SourceEvent<'static>], found: &mut Vec<(&'static str, String
     });
     for (at, bytes) in alerts.enumerate() {
         found.push(("alert", format!("history-{at:02}"), bytes));
+    }
+}
+
+fn kind(body: &LogBody) -> &'static str {
+    match body {
+        LogBody::Bar(_) => "bar",
+        LogBody::Tick(_) => "tick",
+        LogBody::Horizon(_) => "horizon",
+        LogBody::Split(_) => "split",
+        LogBody::Void(_) => "void",
     }
 }
 

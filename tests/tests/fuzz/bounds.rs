@@ -197,6 +197,10 @@ fn a_configuration_has_bounds() {
         &["groups.all.file", "at most 4194304 bytes"],
     );
 
+    std::fs::write(&file, &large).unwrap();
+    let error = Config::load(&file).unwrap_err();
+    assert_says(&error.to_string(), &["rules.toml", "at most 4194304 bytes"]);
+
     let long = fuzzing::CONFIG.replace("window = 10", "window = 1000000000");
     let error = Config::parse(&long, "rules.toml").unwrap_err();
     assert_says(

@@ -10,6 +10,9 @@ use rotation_tests::fuzzing::{self, Mutator, tasks};
 
 const RECORDS: usize = 40_000;
 
+/// A key or a value.
+type Bytes = Option<Vec<u8>>;
+
 fn counted(metrics: &Metrics) -> f64 {
     let text = metrics.scrape(0.0);
     let lines = text
@@ -68,7 +71,7 @@ fn no_record_stops_a_task_and_each_dead_letter_is_counted_once() {
         };
         (key, value)
     };
-    let records: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)> = (0..RECORDS).map(|_| record()).collect();
+    let records: Vec<(Bytes, Bytes)> = (0..RECORDS).map(|_| record()).collect();
     let parts: Vec<_> = records
         .iter()
         .map(|(key, value)| (key.as_deref(), value.as_deref()))

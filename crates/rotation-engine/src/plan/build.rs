@@ -39,11 +39,9 @@ impl UniversePlan {
         at.check_name(name)?;
         let calendar = at.calendar("calendar", spec.calendar.as_deref(), Calendar::Xnys)?;
         let series_at = at.sub("series");
+        check_counts(&at, spec)?;
         let mut series = build_all_series(&series_at, spec, calendar)?;
         let rules_at = at.sub("rules");
-        if spec.rules.len() > RULES_MAX {
-            return Err(rules_at.error(format!("at most {RULES_MAX} rules"), spec.rules.len()));
-        }
         let mut rules = Vec::with_capacity(spec.rules.len());
         for (rule, written) in &spec.rules {
             rules.push(build_rule(&rules_at.sub(rule), rule, written, &series)?);
@@ -99,14 +97,24 @@ fn build_all_series(
     spec: &UniverseSpec,
     calendar: Calendar,
 ) -> Result<Vec<SeriesPlan>, PlanError> {
-    if spec.series.is_empty() || spec.series.len() > SERIES_MAX {
-        return Err(at.error(format!("from 1 to {SERIES_MAX} series"), spec.series.len()));
-    }
     let symbols: Vec<&str> = spec.series.keys().map(String::as_str).collect();
     let written = spec.series.iter();
     written
         .map(|(symbol, written)| build_series(&at.sub(symbol), symbol, written, calendar, &symbols))
         .collect()
+}
+
+fn check_counts(at: &Key, spec: &UniverseSpec) -> Result<(), PlanError> {
+    let (series, rules) = (spec.series.len(), spec.rules.len());
+    if series == 0 || series > SERIES_MAX {
+        let expected = format!("from 1 to {SERIES_MAX} series");
+        return Err(at.sub("series").error(expected, series));
+    }
+    if rules > RULES_MAX {
+        let expected = format!("at most {RULES_MAX} rules");
+        return Err(at.sub("rules").error(expected, rules));
+    }
+    Ok(())
 }
 
 /// A place in the configuration.

@@ -1,6 +1,5 @@
 //! `[universe.NAME.groups.GROUP]`: members that several rules share, written once.
 
-use super::FILE_BYTES_MAX;
 use super::document::KeyPath;
 use super::reader::Reader;
 use jiff::civil::Date;
@@ -156,9 +155,6 @@ fn symbol(member: &Value) -> Option<&str> {
 fn read_file(path: &Path) -> Result<Vec<Value>, String> {
     let readable = |error: csv::Error| format!("a CSV file of members: {error}");
     let text = super::read_bounded(path).map_err(|error| readable(error.into()))?;
-    if text.len() > FILE_BYTES_MAX {
-        return Err(format!("a CSV file of at most {FILE_BYTES_MAX} bytes"));
-    }
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))

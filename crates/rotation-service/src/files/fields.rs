@@ -19,7 +19,8 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Finds the fields of a row, one more than [`FIELDS_MAX`] at most. Commas inside double quotes belong to the field.
+    /// Finds the fields of a row, one more than [`FIELDS_MAX`] at most. Commas inside double quotes belong to the
+    /// field.
     pub(super) fn split(&mut self, line: &[u8]) {
         self.ranges.clear();
         let (mut start, mut quoted) = (0, false);

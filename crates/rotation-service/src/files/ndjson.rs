@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::error::{Fault, FilesError};
 use super::fields::Row;
-use super::options::{Named, OpenOptions, Window};
+use super::options::{Named, OpenOptions, Window, forget_beyond_bound};
 use super::{Content, FileRecord, Flow, Sink};
 
 /// Input records in the order of the file.
@@ -77,6 +77,7 @@ impl NdjsonRows {
 
     fn named(&mut self, symbol: &str) -> &Named {
         if !self.symbols.contains_key(symbol) {
+            forget_beyond_bound(&mut self.symbols);
             self.symbols
                 .insert(symbol.into(), self.options.symbol(symbol));
         }

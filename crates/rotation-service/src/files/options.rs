@@ -1,12 +1,13 @@
 //! What a reader must be told beside the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rotation_engine::calendar::Calendar;
+use rotation_engine::plan::SERIES_MAX;
 use rotation_engine::time::EventTime;
 
 /// How files are read.
@@ -53,6 +54,14 @@ pub(super) struct Named {
     pub(super) symbol: Arc<str>,
     pub(super) calendar: Calendar,
     pub(super) window: Window,
+}
+
+/// Begins to learn symbols afresh where a file has more than a universe may: they are kept to be quick, and a file must
+/// not fill memory.
+pub(super) fn forget_beyond_bound<K>(symbols: &mut HashMap<K, Named>) {
+    if symbols.len() >= SERIES_MAX {
+        symbols.clear();
+    }
 }
 
 impl OpenOptions {

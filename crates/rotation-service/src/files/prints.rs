@@ -8,7 +8,7 @@ use rotation_engine::time::{EventTime, Nanos};
 use super::error::{Fault, FilesError};
 use super::fields::{Fields, Row, date_of};
 use super::format::Column;
-use super::options::{Named, OpenOptions, new_york};
+use super::options::{Named, OpenOptions, forget_beyond_bound, new_york};
 use super::skips::SkipReason;
 use super::{FileRecord, Flow, Sink};
 
@@ -66,6 +66,7 @@ impl PrintRows {
         let time = midnight.saturating_add(millis(row, fields.get(row.line, 0))? * MILLI_NANOS);
         let name = fields.get(row.line, columns.symbol.at);
         if !symbols.contains_key(name) {
+            forget_beyond_bound(symbols);
             let text = str::from_utf8(name).ok().filter(|text| !text.is_empty());
             let text =
                 text.ok_or_else(|| row.unexpected(&columns.symbol.name, "a symbol", name))?;

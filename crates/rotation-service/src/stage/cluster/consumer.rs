@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -114,7 +114,8 @@ impl GroupConsumer for KafkaConsumer {
     }
 
     fn membership(&self) -> Option<Membership> {
-        self.consumer.group_metadata().map(Membership::new)
+        let metadata = self.consumer.group_metadata()?;
+        Some(Membership::new(Arc::new(metadata)))
     }
 
     fn answer_alone(&self) {
