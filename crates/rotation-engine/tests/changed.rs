@@ -8,7 +8,6 @@ use rotation_engine::output::Output;
 use rotation_engine::plan::{RuleCommon, RuleSpec, SeriesSpec, UniversePlan, UniverseSpec};
 use rotation_engine::record::{Bar, LogBody, LogRecord, SeriesIx};
 use rotation_engine::universe::{Changes, Universe, UniverseState};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn rule(kind: &str, parameters: serde_json::Value, version: &str) -> RuleSpec {

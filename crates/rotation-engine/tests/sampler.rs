@@ -57,14 +57,12 @@ enum Say {
     Official(&'static str, f64),
     /// Time.
     Heartbeat(&'static str),
-    /// The sequence number of a print that never was.
-    Void(u64),
     /// Time, ratio.
     Split(&'static str, f64),
     /// The end of a batch.
     Flush,
 }
-use Say::{Flush, Heartbeat, Numbered, Official, Split, Void};
+use Say::{Flush, Heartbeat, Numbered, Official, Split};
 
 /// Runs a script; what came out, a word each.
 fn run(plan: &Arc<UniversePlan>, script: &[Say]) -> Vec<String> {
@@ -89,7 +87,6 @@ fn run(plan: &Arc<UniversePlan>, script: &[Say]) -> Vec<String> {
             Numbered(time, price, seq) => tick(time, price, Some(seq), false),
             Official(time, price) => tick(time, price, None, true),
             Heartbeat(time) => sampler.heartbeat(at(time), bound, offset, &mut out),
-            Void(seq) => sampler.void(series, seq, None, offset, &mut out),
             Split(time, ratio) => sampler.split(series, at(time), ratio, offset, &mut out),
             Flush => sampler.flush(offset, &mut out),
         }

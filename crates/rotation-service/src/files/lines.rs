@@ -14,8 +14,8 @@ use super::error::{Fault, FilesError};
 /// The longest line that is read, in bytes.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// How many times its own size a gzip file may expand to, once it has expanded to [`EXPANDED_FREE`]: rows of market data
-/// take a fifth to a twentieth of their size.
+/// How many times its own size a gzip file may expand to, once it has expanded to [`EXPANDED_FREE`]: rows of market
+/// data take a fifth to a twentieth of their size.
 pub const EXPANSION_MAX: u64 = 200;
 
 /// Bytes that any gzip file may expand to.

@@ -140,7 +140,7 @@ fn offsets_are_refused_to_who_is_not_of_the_generation() {
         metadata: String::new(),
     }];
     let producer = broker.initialise(SECOND, "id", 60 * SECOND).unwrap();
-    let mut send = |broker: &mut Broker, member, generation| {
+    let send = |broker: &mut Broker, member, generation| {
         let offsets = offsets.clone();
         broker.send_offsets(SECOND, &producer, "group", (member, generation), offsets)
     };
