@@ -3,10 +3,10 @@
 //! `commit_transaction` with messages in flight waits in steps of 100 ms inside its flush; so deliveries are counted
 //! here, and a commit is called with nothing in flight.
 //!
-//! librdkafka bounds the requests of a transactional call by its timeout, but then waits for its own main thread without
-//! any bound; when a coordinator dies at the wrong moment that answer never comes (`rd_kafka_txn_op_req1`, 2.12). So
-//! these calls are made on a thread aside; one that does not come back is left behind with its client, its outcome is
-//! unknown, and the next producer of the same id fences it.
+//! librdkafka bounds the requests of a transactional call by its timeout, but then waits for its own main thread
+//! without any bound; when a coordinator dies at the wrong moment that answer never comes. So these calls are made on a
+//! thread aside; one that does not come back is left behind with its client, its outcome is unknown, and the next
+//! producer of the same id fences it.
 
 use std::cell::Cell;
 use std::sync::Arc;
