@@ -90,6 +90,12 @@ impl Running {
         self.join()
     }
 
+    /// Whether it has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
