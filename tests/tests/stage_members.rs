@@ -110,13 +110,24 @@ fn a_revoked_task_commits_before_it_goes() -> Result<()> {
 
 #[test]
 fn another_member_takes_over_from_one_that_was_killed() -> Result<()> {
+    takes_over(false)
+}
+
+#[test]
+fn so_does_one_that_followed_its_state() -> Result<()> {
+    takes_over(true)
+}
+
+fn takes_over(standby: bool) -> Result<()> {
     let Some(trial) = Trial::new("takeover", 2)? else {
         return Ok(());
     };
     let killed = trial.spawn(PROGRAM, "one")?;
     trial.put(2_000)?;
     trial.await_end()?;
-    let two = trial.start(trial.settings("two"));
+    let mut settings = trial.settings("two");
+    settings.standby = standby;
+    let two = trial.start(settings);
     put_until(&trial, || {
         two.liveness.assigned() == 1 && two.liveness.ready()
     })?;
