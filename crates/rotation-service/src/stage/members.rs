@@ -191,8 +191,12 @@ impl Pending {
         self.due = Some(until);
     }
 
-    /// Drops what belongs to tasks that are no longer ours.
+    /// Drops what belongs to tasks that are no longer ours: when one of them comes back it begins where another member
+    /// has left it, and what it put out before is none of its outputs any more.
     pub(super) fn retain(&mut self, members: &Members) {
+        for outbox in &mut self.outboxes {
+            outbox.retain(|task| members.contains(task));
+        }
         self.touched
             .retain(|&partition| members.contains(partition));
         self.snapshots

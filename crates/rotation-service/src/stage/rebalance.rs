@@ -86,6 +86,7 @@ impl Stage {
         };
         let since = restoring.since;
         self.restoring = None;
+        self.forget(|member| restored.iter().any(|task| task.partition == member))?;
         let mut assignment = Vec::with_capacity(restored.len());
         let mut tasks = Vec::with_capacity(restored.len());
         for task in restored {
@@ -195,6 +196,7 @@ impl Stage {
         Ok(())
     }
 
+    /// The whole assignment is lost, whichever partitions are named.
     fn lose(&mut self, partitions: &[i32]) -> Result<(), StageError> {
         self.rebalanced(RebalanceKind::Lost, partitions.len());
         tracing::warn!(
@@ -202,8 +204,27 @@ impl Stage {
             ?partitions,
             "partitions lost before their last commit; another member goes on from the one before"
         );
-        self.drain()?;
+        self.forget(|_| true)?;
         self.give_up(partitions)
+    }
+
+    /// Drops tasks with all that they put out and is not committed.
+    fn forget(&mut self, which: impl Fn(i32) -> bool) -> Result<(), StageError> {
+        let gone: Vec<i32> = self
+            .members
+            .iter()
+            .map(|(partition, _)| partition)
+            .filter(|partition| which(*partition))
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.drain()?;
+        for &partition in &gone {
+            self.members.remove(partition);
+        }
+        self.pending.retain(&self.members);
+        self.submit(Job::Drop(gone))
     }
 
     /// Joins the group anew after another member of our name fenced us.

@@ -161,6 +161,11 @@ impl Outbox {
         self.urgent
     }
 
+    /// Forgets what tasks put out that are not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(i32) -> bool) {
+        self.records.retain(|record| keep(record.task));
+    }
+
     pub(super) fn records(&self) -> &[OutRecord] {
         &self.records
     }

@@ -296,7 +296,8 @@ impl Slot {
     fn pass(&mut self, record: &InputRecord<'_>) {
         self.position = Some(record.offset + 1);
         if let Some((at, _)) = record.timestamp {
-            self.timestamp = Some(at);
+            // A stamp that goes back is a producer's own: idleness would count from it.
+            self.timestamp = self.timestamp.max(Some(at));
         }
     }
 

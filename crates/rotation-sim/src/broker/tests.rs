@@ -85,8 +85,9 @@ fn a_transaction_that_is_open_for_too_long_is_aborted() {
         .produce(0, &producer, "out", 0, record("slow"))
         .unwrap();
     until(&mut broker, 3 * SECOND);
+    until(&mut broker, 4 * SECOND);
     assert_eq!(
-        broker.end_transaction(3 * SECOND, &producer, true),
+        broker.end_transaction(4 * SECOND, &producer, true),
         Err(Refusal::Fenced)
     );
     assert!(texts(&broker).is_empty());
