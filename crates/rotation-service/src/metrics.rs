@@ -275,6 +275,15 @@ impl Metrics {
         for rule in &plan.rules {
             self.open
                 .with_label_values(&[plan.name.as_str(), rule.name.as_str()]);
+            let clock = rule.clock.to_string();
+            for cause in ["official", Cause::Late.name(), Cause::Void.name()] {
+                self.corrections
+                    .with_label_values(&[plan.name.as_str(), clock.as_str(), cause]);
+            }
+        }
+        for change in RuleChange::ALL {
+            self.rules_changed
+                .with_label_values(&[plan.name.as_str(), change.name()]);
         }
         for code in Violation::CODES {
             self.violations.with_label_values(&[*code]);
