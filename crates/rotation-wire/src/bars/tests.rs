@@ -218,7 +218,7 @@ fn refuses_what_no_sampler_writes() {
         ),
         (
             r#"{"type":"candle","source":0,"offset":0}"#,
-            r#"type in the bars log: expected "bar", "tick", "horizon" or "split", found "candle""#,
+            r#"type in the bars log: expected "bar", "tick", "horizon", "split" or "void", found "candle""#,
         ),
         (
             r#"{"type":"bar","source":0,"offset":0,"series":"B","clock":"noon"}"#,

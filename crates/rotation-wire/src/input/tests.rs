@@ -281,7 +281,7 @@ const REFUSED: &[(&str, RejectCode, &str)] = &[
     (
         r#"{"type":"trade","symbol":"RUT","time":0,"price":1}"#,
         RejectCode::Undecodable,
-        r#"type: invalid value: string "trade", expected "tick", "heartbeat" or "split""#,
+        r#"type: invalid value: string "trade", expected "tick", "heartbeat", "split" or "void""#,
     ),
     (
         r#"{"type":"heartbeat"}"#,
