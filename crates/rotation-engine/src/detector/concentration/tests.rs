@@ -256,8 +256,8 @@ fn naive(measure: &str, n: usize, top: usize, market: &Ragged) -> Vec<Option<f64
     (0..rows.len()).map(read).collect()
 }
 
-/// Whether, in some session, the group's return is within rounding of the least that a share is taken of, or the last of
-/// the top weighs as much as the first of the rest: then the definition leaves open which it is.
+/// Whether, in some session, the group's return is within rounding of the least that a share is taken of, or the last
+/// of the top weighs as much as the first of the rest: then the definition leaves open which it is.
 fn is_borderline(n: usize, top: usize, market: &Ragged) -> bool {
     let rows = &market.0;
     (n..rows.len()).any(|session| {
