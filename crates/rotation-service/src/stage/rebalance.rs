@@ -236,7 +236,9 @@ impl Stage {
         if self.is_fenced_again() {
             return Err(error);
         }
-        tracing::warn!(stage = self.settings.name, %error, "joining the group anew");
+        // The error itself says that it was so again and again, which it was not yet.
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(stage = self.settings.name, cause, "joining the group anew");
         self.restoring = None;
         self.drain()?;
         let held: Vec<i32> = self

@@ -1,4 +1,4 @@
-//! The consumer's context: it records what happens and decides nothing.
+//! The group consumer; its context records what happens and decides nothing.
 //!
 //! The rebalance callback only notes the event and returns; the loop commits or aborts, and then calls
 //! `incremental_assign` or `incremental_unassign` itself. librdkafka waits for that call before it goes on with the
@@ -40,10 +40,6 @@ impl KafkaConsumer {
             consumer: config.create_with_context(context)?,
         })
     }
-
-    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
-        list(&self.input, partitions)
-    }
 }
 
 impl GroupConsumer for KafkaConsumer {
@@ -77,7 +73,8 @@ impl GroupConsumer for KafkaConsumer {
     }
 
     fn unassign(&self, partitions: &[i32]) -> Result<(), PortError> {
-        Ok(self.consumer.incremental_unassign(&self.list(partitions))?)
+        let list = list(&self.input, partitions);
+        Ok(self.consumer.incremental_unassign(&list)?)
     }
 
     fn assignment_lost(&self) -> bool {
@@ -221,9 +218,6 @@ impl ClientContext for StageContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
-            return; // the end of a partition is asked for, and not an error
-        }
         report(&self.stage, &error, reason);
     }
 
