@@ -37,7 +37,12 @@ pub enum ReadingDetail {
     /// Value, threshold and distance.
     #[default]
     Values,
-    /// The evidence too.
+    /// What a subscriber to readings gets: the closes and the quality of the data too, and the evidence of kinds that
+    /// are looked at rather than waited for ([`Kind::is_picture`]), but on ticks.
+    ///
+    /// [`Kind::is_picture`]: crate::detector::Kind::is_picture
+    Published,
+    /// The evidence of all kinds.
     Evidence,
 }
 

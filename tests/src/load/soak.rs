@@ -64,7 +64,7 @@ pub fn run(ticks: u64, mut tell: impl FnMut(&Look)) -> Result<Option<Report>> {
         return Ok(None);
     };
     let deployment = Deployment::new(broker, PARTITIONS, &universe(SERIES))?;
-    let [ticks_topic, bars, _, state, _] = &deployment.topics;
+    let [ticks_topic, bars, _, state, ..] = &deployment.topics;
     for topic in [ticks_topic, bars] {
         let bounds = [
             ("retention.bytes", "1000000000"),
