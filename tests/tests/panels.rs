@@ -127,6 +127,7 @@ fn series_that_count_trouble_are_there_before_it_and_gauges_outlive_a_restart() 
             "the episode is not shown after a restart"
         );
         service.alive().unwrap();
+        std::thread::sleep(Duration::from_millis(50));
     }
     service.terminate().unwrap();
 }
