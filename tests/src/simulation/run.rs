@@ -212,6 +212,7 @@ impl Play {
             &names.bars,
             &names.alerts,
             &names.dead_letters,
+            &names.readings,
             &names.state,
         ];
         let settled = self.shared.broker(|broker, _| {
