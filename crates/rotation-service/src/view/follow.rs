@@ -5,7 +5,8 @@ use super::place::{Partition, Place, Topic};
 use crate::kafka::KafkaSettings;
 use crate::kafka::refusal::is_topic_denied;
 use crate::stage::StopSignal;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, Offset, TopicPartitionList};
@@ -47,11 +48,22 @@ pub(crate) fn follow(view: &View, topic: Topic, settings: &KafkaSettings, stop: 
     }
 }
 
+/// What goes wrong is told by [`Reader`], once; the end of a partition is no error.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, "librdkafka: {reason}");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
 struct Reader<'a> {
     view: &'a View,
     topic: Topic,
     name: String,
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Quiet>,
     /// The partitions that are read, and whether each has been read to its end.
     at_end: BTreeMap<i32, bool>,
     /// When the topic is looked at again.
@@ -80,7 +92,7 @@ impl<'a> Reader<'a> {
             view,
             topic,
             name: name.clone(),
-            consumer: config.create()?,
+            consumer: config.create_with_context(Quiet)?,
             at_end: BTreeMap::new(),
             look: Instant::now(),
             told: false,

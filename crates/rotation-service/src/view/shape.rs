@@ -16,6 +16,16 @@ pub type Pair = (i64, f64);
 /// A reading: milliseconds since 1970, value, threshold.
 pub type Triple = (i64, f64, f64);
 
+/// Something held in several places, and served as what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shared<T>(pub Arc<T>);
+
+impl<T: Serialize> Serialize for Shared<T> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
 /// An episode as its newest event left it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Episode {
@@ -394,14 +404,16 @@ pub struct Map {
     /// Its members, in the order of their symbols.
     pub members: Vec<String>,
     /// Each instant at which it changed, the oldest first; at most 1,000.
-    pub frames: Vec<Arc<Frame>>,
+    #[schemars(with = "Vec<Frame>")]
+    pub frames: Vec<Shared<Frame>>,
 }
 
 /// Event `alert` of the stream.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct AlertMessage {
     /// The episode after the event.
-    pub episode: Arc<Episode>,
+    #[schemars(with = "Episode")]
+    pub episode: Shared<Episode>,
     /// The event as it was published.
     #[schemars(with = "CloudEvent")]
     pub event: Box<RawValue>,
@@ -427,7 +439,7 @@ pub struct ReadingMessage {
     /// The rotation picture, of a rule that draws one, when it has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Frame>")]
-    pub points: Option<Arc<Frame>>,
+    pub points: Option<Shared<Frame>>,
 }
 
 /// Why there is no answer (RFC 9457).
