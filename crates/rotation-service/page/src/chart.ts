@@ -29,6 +29,7 @@ export interface Options {
   group?: string;
 }
 
+const DAY = 86_400_000;
 const FONT = "12px system-ui, sans-serif";
 
 function build(host: HTMLElement, options: Options, data: uPlot.AlignedData): uPlot {
@@ -54,7 +55,7 @@ function build(host: HTMLElement, options: Options, data: uPlot.AlignedData): uP
     tzDate: (at) => uPlot.tzDate(new Date(at), "Etc/UTC"),
     cursor: { drag: { x: true, y: false }, ...(options.group ? { sync: { key: options.group } } : {}) },
     hooks: { drawClear: [shade] },
-    axes: [axis, { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => figure(tick, placesOf(ticks))) }],
+    axes: [{ ...axis, space: 84, values: (_, ticks, __, ___, step) => ticks.map((tick) => instant(tick, step)) }, { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => figure(tick, placesOf(ticks))) }],
     series: [
       { label: "UTC", value: (_, at) => (at === null ? "–" : utc(at)) },
       ...options.lines.map((line) => ({
@@ -69,6 +70,12 @@ function build(host: HTMLElement, options: Options, data: uPlot.AlignedData): uP
     ],
   };
   return new uPlot(settings, data, host);
+}
+
+/** A tick of time: dates as dates, and within a day the time of day. */
+function instant(at: number, step: number): string {
+  const text = utc(at);
+  return at % DAY === 0 || step >= DAY ? text.slice(0, 10) : text.slice(11);
 }
 
 /** As many places as tell the ticks of an axis apart. */

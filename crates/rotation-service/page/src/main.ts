@@ -29,8 +29,10 @@ const notice = part("notice");
 const status = h("span", { class: "status-word" });
 const light = h("span", { class: "status", role: "status", "aria-live": "polite" }, h("span", { class: "lamp", "aria-hidden": "true" }), status);
 const announcer = h("div", { class: "unseen", "aria-live": "polite", role: "log", "aria-label": "News" });
+const NEWS_KEPT = 20;
 let ending: AbortController | null = null;
-let shown = "";
+let isFirst = true;
+let tokens = 0;
 
 function part(id: string): HTMLElement {
   const element = document.getElementById(id);
@@ -40,7 +42,7 @@ function part(id: string): HTMLElement {
 
 function frame(): void {
   const links = MENU.map((view) => h("a", { href: `#/${view}`, "data-view": view }, VIEWS[view].title));
-  const half = s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, s("path", { d: "M8 1a7 7 0 1 0 0 14zM8 1a7 7 0 0 1 0 14" }));
+  const half = s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, s("circle", { cx: 8, cy: 8, r: 6.25, fill: "none", "stroke-width": 1.5 }), s("path", { d: "M8 2a6 6 0 0 1 0 12z" }));
   const lamp = h("button", { type: "button", class: "icon", id: "theme", click: theme.toggle }, half, h("span", { class: "unseen" }));
   const name = (): void => {
     const text = theme.theme() === "dark" ? "Use light colours" : "Use dark colours";
@@ -92,23 +94,22 @@ function showLink(): void {
 function askToken(): void {
   if (notice.querySelector("form")) return;
   const field = h("input", { id: "token", type: "password", autocomplete: "off", required: true, spellcheck: "false" });
-  const wasGiven = live.link.failures > 0 || shown === "locked";
   const form = h(
     "form",
     { class: "token" },
     h("label", { for: "token" }, "This service asks for its token"),
     field,
     h("button", { type: "submit" }, "Open"),
-    h("p", { class: "muted" }, wasGiven ? "The token was not accepted." : "It is kept in this tab only, until the tab is closed."),
+    h("p", { class: "muted" }, tokens > 0 ? "The token was not accepted." : "It is kept in this tab only, until the tab is closed."),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const value = field.value.trim();
     if (!value) return;
-    shown = "locked";
+    tokens += 1;
     notice.replaceChildren();
     live.unlock(value);
-    go();
+    again();
   });
   notice.replaceChildren(form);
   field.focus();
@@ -121,17 +122,17 @@ function titleOf(view: View): string {
 
 function go(): void {
   const route = parse(location.hash);
-  const isFirst = shown === "" || shown === "locked";
-  shown = route.view;
   for (const link of document.querySelectorAll<HTMLAnchorElement>("nav [data-view]")) {
     if (link.dataset["view"] === route.view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   again();
+  // Who comes from another view begins at the top of this one; who has just come begins at the top of the page.
   if (!isFirst) {
     window.scrollTo(0, 0);
     main.focus({ preventScroll: true });
   }
+  isFirst = false;
 }
 
 /** Shows the view from the beginning. */
@@ -158,7 +159,8 @@ live.listen((news) => {
   if (news.kind === "loaded" && (loads += 1) > 1) again();
   if (news.kind === "alert") {
     const { episode } = news.message;
-    announcer.replaceChildren(h("p", {}, `${episode.state}, ${episode.severity}: ${episode.headline}`));
+    announcer.append(h("p", {}, `${episode.state}, ${episode.severity}: ${episode.headline}`));
+    if (announcer.childElementCount > NEWS_KEPT) announcer.firstElementChild?.remove();
   }
   if (news.kind !== "reading") retitle();
 });

@@ -15,10 +15,16 @@ function chosen(): Theme | null {
   }
 }
 
-export const theme = (): Theme => chosen() ?? (system.matches ? "dark" : "light");
+const wanted = (): Theme => chosen() ?? (system.matches ? "dark" : "light");
+const known = new Map<string, string>();
+const probe = document.createElement("span");
 
-export function apply(): void {
-  document.documentElement.dataset["theme"] = theme();
+/** What is in force. */
+export const theme = (): Theme => (document.documentElement.dataset["theme"] === "dark" ? "dark" : "light");
+
+export function apply(now = wanted()): void {
+  document.documentElement.dataset["theme"] = now;
+  known.clear();
   for (const listener of listeners) listener();
 }
 
@@ -29,11 +35,9 @@ export function toggle(): void {
     if ((next === "dark") === system.matches) localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, next);
   } catch {
-    document.documentElement.dataset["theme"] = next;
-    for (const listener of listeners) listener();
-    return;
+    // A browser that keeps nothing has the choice until the page is closed.
   }
-  apply();
+  apply(next);
 }
 
 /** Pictures on a canvas are painted again when the colours change. */
@@ -42,14 +46,17 @@ export function onTheme(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-const probe = document.createElement("span");
-probe.hidden = true;
-document.documentElement.append(probe);
-
 /** A colour of the style sheet as it is in the theme in force, for a canvas. */
 export function colour(name: string): string {
-  probe.style.setProperty("color", `var(--${name})`);
-  return getComputedStyle(probe).color;
+  let found = known.get(name);
+  if (found === undefined) {
+    probe.style.setProperty("color", `var(--${name})`);
+    found = getComputedStyle(probe).color;
+    known.set(name, found);
+  }
+  return found;
 }
 
-system.addEventListener("change", apply);
+probe.hidden = true;
+document.body.append(probe);
+system.addEventListener("change", () => apply());

@@ -25,6 +25,8 @@ const ROW = 36;
 const TOP = 26;
 const LABEL = 14;
 const THICK = 14;
+/** A bar that is wider has room for the dot of an info at its beginning. */
+const ROOM = 12;
 const SHORTEST = 1_000;
 const STEPS = [1_000, 10_000, 60_000, 600_000, HOUR, 6 * HOUR, DAY, 7 * DAY, 30.4375 * DAY, 91.3125 * DAY, 365.25 * DAY, 5 * 365.25 * DAY, 10 * 365.25 * DAY];
 
@@ -149,7 +151,7 @@ export function timeline(canvas: HTMLCanvasElement, callbacks: Callbacks): Timel
         if (left + long > painted[bar.severity] + 0.5) {
           path.rect(Math.max(left, -10), top + LABEL + 4, Math.min(left + long, width + 10) - Math.max(left, -10), THICK - 5);
           // Its beginning has the shape of its severity.
-          mark(path, bar.severity, left, top + LABEL + THICK / 2);
+          if (long > ROOM || bar.severity !== "info") mark(path, bar.severity, left, top + LABEL + THICK / 2);
         }
         painted[bar.severity] = bottom;
       }

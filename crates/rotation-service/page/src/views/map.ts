@@ -8,7 +8,7 @@ import { to } from "../route";
 import type { Frame, MapPoint, Quadrant, ReadingMessage, RotationMap } from "../types";
 
 const SIZE = 640;
-const PAD = 34;
+const PAD = 42;
 /** Members that are shown at first. */
 const FIRST = 8;
 const TAILS = [0, 4, 8, 13, 26];
@@ -217,6 +217,7 @@ function paint(svg: SVGSVGElement, members: readonly string[], shown: readonly s
     s("text", { class: "axis-name", x: PAD, y: PAD - 10, "text-anchor": "start" }, "momentum ↑"));
   const paths: SVGElement[] = [];
   const heads: SVGElement[] = [];
+  const labels: [number, number][] = [];
   for (const member of shown) {
     const index = members.indexOf(member);
     const points = frames.slice(first, at + 1).map((frame) => frame.points[member]).filter((point) => point !== undefined);
@@ -227,9 +228,13 @@ function paint(svg: SVGSVGElement, members: readonly string[], shown: readonly s
     if (!now) continue;
     const [left, top] = [x(now.ratio), y(now.momentum)];
     const isRight = left > SIZE - 90;
+    // A name gives way to those that stand there already.
+    let low = top + 4;
+    while (labels.some(([x, y]) => Math.abs(x - left) < 44 && Math.abs(y - low) < 13)) low += 13;
+    labels.push([left, low]);
     heads.push(s("g", { class: `head c${index % COLOURS}`, "data-member": member, tabindex: 0, role: "img", "aria-label": say(member, now), transform: `translate(${left.toFixed(1)} ${top.toFixed(1)})` },
       s("title", {}, say(member, now)), s("circle", { class: "halo", r: 14 }), s("path", { d: shapeOf(index) }),
-      s("text", { x: isRight ? -10 : 10, y: 4, "text-anchor": isRight ? "end" : "start" }, member)));
+      s("text", { x: isRight ? -10 : 10, y: (low - top).toFixed(1), "text-anchor": isRight ? "end" : "start" }, member)));
   }
   svg.replaceChildren(...areas, axes, ...paths, ...heads);
 }

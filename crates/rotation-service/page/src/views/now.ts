@@ -12,14 +12,15 @@ export function showNow({ root, live, signal }: Stage): void {
   const count = h("span", { class: "count" });
   const list = h("ul", { class: "episodes", "aria-label": "Open episodes" });
   const nothing = empty("Loading.");
-  const ended = h("section", { "aria-labelledby": "ended" });
+  const ended = h("section", { "aria-labelledby": "ended", hidden: true });
   const feeds = h("div", { class: "feeds" });
+  // What may need somebody stands first, on a phone too; beside it, where there is room, what it happens in.
   root.append(
     h("h1", { class: "unseen" }, "Now"),
-    h("section", { "aria-labelledby": "regime" }, h("h2", { id: "regime" }, "Regime"), regimes),
-    h("section", { "aria-labelledby": "open" }, h("h2", { id: "open" }, "Open episodes ", count), nothing, list),
-    ended,
-    h("section", { "aria-labelledby": "feed" }, h("h2", { id: "feed" }, "Feed health"), feeds),
+    h("div", {}, h("section", { "aria-labelledby": "open" }, h("h2", { id: "open" }, "Open episodes ", count), nothing, list), ended),
+    h("div", { class: "aside" },
+      h("section", { "aria-labelledby": "regime" }, h("h2", { id: "regime" }, "Regime"), regimes),
+      h("section", { "aria-labelledby": "feed" }, h("h2", { id: "feed" }, "Feed health"), feeds)),
   );
 
   const drawRegimes = onceAFrame(() => {
@@ -39,6 +40,7 @@ export function showNow({ root, live, signal }: Stage): void {
     list.hidden = open.length === 0;
     nothing.replaceChildren("Nothing is open: no rule's condition stands. ", h("a", { href: to("rules") }, "What is nearest to firing"), ".");
     arrange(list, open, (episode) => episode.episode, (episode) => card(episode), update);
+    ended.hidden = live.ended.length === 0;
     if (live.ended.length > 0) {
       const items = live.ended.map((episode) =>
         h("li", {}, severityTag(episode.severity), " ", h("a", { href: toEpisode(episode.episode) }, episode.headline), " ",
