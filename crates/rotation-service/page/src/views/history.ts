@@ -2,11 +2,12 @@
 
 import { type Stage, clock, empty, load } from "../app";
 import { get } from "../api";
+import type { Bar } from "../bars";
 import { h, onceAFrame, severityTag, when } from "../dom";
 import { measure, span, utc, words } from "../format";
 import { type Filter, NO_FILTER, byOpening, isNewer, matches } from "../order";
 import { to, toEpisode } from "../route";
-import { type Bar, timeline } from "../timeline";
+import { timeline } from "../timeline";
 import type { Episode, Episodes, Rule } from "../types";
 
 /** As many as the service gives at once. */

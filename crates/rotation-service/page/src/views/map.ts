@@ -7,7 +7,8 @@ import { figure } from "../format";
 import { to } from "../route";
 import type { Frame, MapPoint, Quadrant, ReadingMessage, RotationMap } from "../types";
 
-const SIZE = 640;
+/** Of the picture, in pixels: as wide as there is room, so that its letters keep their size. */
+const SIZES = [280, 700] as const;
 const PAD = 42;
 /** Members that are shown at first. */
 const FIRST = 8;
@@ -55,7 +56,7 @@ function picture({ live, signal }: Stage, map: RotationMap): HTMLElement[] {
   const { members } = map;
   let { frames } = map;
   const chosen = new Set(members.slice(0, FIRST));
-  const svg = s("svg", { class: "map", viewBox: `0 0 ${SIZE} ${SIZE}`, role: "group", "aria-label": "Members by relative strength and momentum" });
+  const svg = s("svg", { class: "map", role: "group", "aria-label": "Members by relative strength and momentum" });
   const told = h("p", { class: "told", role: "status" }, "Point at a member, or move to it with the Tab key.");
   const slider = h("input", { id: "frame", type: "range", min: 0, max: frames.length - 1, value: frames.length - 1, step: 1 });
   const play = h("button", { type: "button" }, "Play");
@@ -89,7 +90,8 @@ function picture({ live, signal }: Stage, map: RotationMap): HTMLElement[] {
     slider.setAttribute("aria-valuetext", frame.session ?? frame.as_of);
     const focused = document.activeElement instanceof SVGElement ? document.activeElement.getAttribute("data-member") : null;
     const first = Math.max(0, at - Number(tail.value));
-    paint(svg, members, shown, frames, first, at, reach(frames, shown));
+    const size = Math.max(SIZES[0], Math.min(SIZES[1], Math.floor(svg.getBoundingClientRect().width)));
+    paint(svg, size, members, shown, frames, first, at, reach(frames, shown));
     for (const head of svg.querySelectorAll<SVGGElement>("[data-member]")) {
       const tell = (): void => {
         told.textContent = head.getAttribute("aria-label");
@@ -132,7 +134,8 @@ function picture({ live, signal }: Stage, map: RotationMap): HTMLElement[] {
     draw();
   });
   tail.addEventListener("change", draw);
-  draw();
+  const widths = new ResizeObserver(draw);
+  widths.observe(svg);
 
   const stop = live.listen((news) => {
     if (news.kind !== "reading" || news.message.universe !== map.universe || news.message.rule !== map.rule) return;
@@ -149,6 +152,7 @@ function picture({ live, signal }: Stage, map: RotationMap): HTMLElement[] {
   });
   signal.addEventListener("abort", () => {
     stop();
+    widths.disconnect();
     window.clearInterval(timer);
   });
 
@@ -196,24 +200,25 @@ function row(member: string, point: MapPoint | undefined): HTMLElement {
   return h("tr", {}, h("th", { scope: "row" }, member), ...cells.map((text, index) => h("td", { class: index < 2 ? "n" : null }, text)));
 }
 
-function paint(svg: SVGSVGElement, members: readonly string[], shown: readonly string[], frames: readonly Frame[], first: number, at: number, most: number): void {
-  const half = SIZE / 2;
+function paint(svg: SVGSVGElement, size: number, members: readonly string[], shown: readonly string[], frames: readonly Frame[], first: number, at: number, most: number): void {
+  svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
+  const half = size / 2;
   const inner = half - PAD;
   const x = (ratio: number): number => half + ((ratio - 100) / most) * inner;
   const y = (momentum: number): number => half - ((momentum - 100) / most) * inner;
   const areas = QUADRANTS.map(({ name, x: right, y: below }) => {
     const left = PAD + right * inner;
     const top = PAD + below * inner;
-    const label = s("text", { x: right ? SIZE - PAD - 8 : PAD + 8, y: below ? SIZE - PAD - 10 : PAD + 22, "text-anchor": right ? "end" : "start", class: "quadrant-name" }, name);
+    const label = s("text", { x: right ? size - PAD - 8 : PAD + 8, y: below ? size - PAD - 10 : PAD + 22, "text-anchor": right ? "end" : "start", class: "quadrant-name" }, name);
     return s("g", { class: `quadrant ${name}`, "aria-hidden": "true" }, s("rect", { x: left, y: top, width: inner, height: inner }), label);
   });
   const ticks = [-most, -most / 2, 0, most / 2, most].flatMap((tick) => [
-    s("text", { class: "tick", x: x(100 + tick), y: SIZE - PAD + 18, "text-anchor": "middle" }, figure(100 + tick, 1)),
+    s("text", { class: "tick", x: x(100 + tick), y: size - PAD + 18, "text-anchor": "middle" }, figure(100 + tick, 1)),
     s("text", { class: "tick", x: PAD - 5, y: y(100 + tick) + 4, "text-anchor": "end" }, tick === -most ? "" : figure(100 + tick, most < 10 ? 1 : 0)),
   ]);
   const axes = s("g", { class: "axes", "aria-hidden": "true" },
-    s("path", { d: `M${PAD} ${half}H${SIZE - PAD}M${half} ${PAD}V${SIZE - PAD}` }), ...ticks,
-    s("text", { class: "axis-name", x: half, y: SIZE - 2, "text-anchor": "middle" }, "ratio →"),
+    s("path", { d: `M${PAD} ${half}H${size - PAD}M${half} ${PAD}V${size - PAD}` }), ...ticks,
+    s("text", { class: "axis-name", x: half, y: size - 2, "text-anchor": "middle" }, "ratio →"),
     s("text", { class: "axis-name", x: PAD, y: PAD - 10, "text-anchor": "start" }, "momentum ↑"));
   const paths: SVGElement[] = [];
   const heads: SVGElement[] = [];
@@ -227,7 +232,7 @@ function paint(svg: SVGSVGElement, members: readonly string[], shown: readonly s
       ...points.slice(0, -1).map((point) => s("circle", { class: `bead c${index % COLOURS}`, cx: x(point.ratio).toFixed(1), cy: y(point.momentum).toFixed(1), r: 2, "aria-hidden": "true" })));
     if (!now) continue;
     const [left, top] = [x(now.ratio), y(now.momentum)];
-    const isRight = left > SIZE - 90;
+    const isRight = left > size - 90;
     // A name gives way to those that stand there already.
     let low = top + 4;
     while (labels.some(([x, y]) => Math.abs(x - left) < 44 && Math.abs(y - low) < 13)) low += 13;
