@@ -15,6 +15,7 @@ TICKS ?= 200000000
 BACKLOG ?= 5000000
 SEEDS ?= 1000
 FIRST ?= 0
+PORT ?= 9092
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
@@ -135,6 +136,10 @@ kafka: ## Fetch Apache Kafka into .cache/kafka
 	  mvn --batch-mode --quiet -Dstyle.color=never --file tests/kafka/pom.xml \
 	    dependency:copy-dependencies -DoutputDirectory=$(CACHE)/kafka/libs; \
 	  cp tests/kafka/pom.xml $(CACHE)/kafka/pom.xml; }
+
+.PHONY: broker
+broker: system-packages kafka ## Run one node of Apache Kafka on 127.0.0.1:9092 (PORT), to try things on
+	@scripts/broker $(CACHE)/kafka/libs $(CURDIR)/target/broker $(PORT)
 
 # The copy of the list beside the packages says which list they came from.
 .PHONY: python
