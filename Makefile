@@ -39,6 +39,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@$(MAKE) kafka || echo "no Apache Kafka: tests that need it will be skipped, or fail where CI=true"
 	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
+	@$(MAKE) page-tests || echo "no modules of npm: tests of the page will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
@@ -156,9 +157,24 @@ python: ## Install what the Python checks need into .cache/python
 prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is installed
 	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/fetch-prometheus $(CACHE)/prometheus
 
+PAGE := crates/rotation-service/page
+
+# The copy of the lock file beside the modules says which lock file they came from.
+.PHONY: page-tests
+page-tests: ## Install what building the page and its tests need, with npm
+	@for folder in $(PAGE) tests/page; do \
+	  cmp -s $$folder/package-lock.json $$folder/node_modules/package-lock.json || { \
+	    echo "installing modules into $$folder/node_modules"; \
+	    (cd $$folder && npm ci --silent) && cp $$folder/package-lock.json $$folder/node_modules/; } || exit 1; \
+	done
+
+.PHONY: page
+page: page-tests ## Build the page into crates/rotation-service/page/dist, which is committed
+	@cd $(PAGE) && npm run --silent test && npm run --silent build
+
 .PHONY: clean
 clean: ## Remove what was built and what was fetched
-	rm -rf target .cache
+	rm -rf target .cache $(PAGE)/node_modules tests/page/node_modules
 
 .PHONY: rust
 rust:
