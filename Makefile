@@ -38,6 +38,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@$(MAKE) kafka || echo "no Apache Kafka: tests that need it will be skipped, or fail where CI=true"
 	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
+	@$(MAKE) grafana-packages || echo "no packages for the dashboards: their tests will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
@@ -151,9 +152,21 @@ python: ## Install what the Python checks need into .cache/python
 prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is installed
 	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/fetch-prometheus $(CACHE)/prometheus
 
+# The copy of the lock beside the packages says which lock they came from.
+.PHONY: grafana-packages
+grafana-packages: ## Install what makes the Grafana dashboards into deploy/grafana/node_modules
+	@cd deploy/grafana; cmp -s package-lock.json node_modules/.from.json || { \
+	  echo "installing Node packages into deploy/grafana"; \
+	  npm ci --ignore-scripts --silent; \
+	  cp package-lock.json node_modules/.from.json; }
+
+.PHONY: dashboards
+dashboards: grafana-packages ## Make the Grafana dashboards from their source, deploy/grafana/src
+	@cd deploy/grafana; npm run --silent generate
+
 .PHONY: clean
 clean: ## Remove what was built and what was fetched
-	rm -rf target .cache
+	rm -rf target .cache deploy/grafana/node_modules
 
 .PHONY: rust
 rust:

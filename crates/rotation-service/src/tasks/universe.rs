@@ -70,6 +70,8 @@ pub struct UniverseTask {
 struct Hosted {
     universe: Universe,
     metrics: UniverseMetrics,
+    /// Whether the metrics show what the readings of earlier records stand on.
+    is_shown: bool,
     /// What it has told, held against what always holds.
     told: AlertLog,
 }
@@ -102,6 +104,7 @@ impl UniverseTask {
             let hosted = Hosted {
                 universe: Universe::new(plan.clone()),
                 metrics: self.metrics.universe(plan),
+                is_shown: false,
                 told: AlertLog::bounded(),
             };
             self.universes.insert(name.to_owned(), hosted);
@@ -136,6 +139,7 @@ impl UniverseTask {
                 );
             }
             hosted.metrics.record(&output);
+            hosted.metrics.account(&output, &hosted.universe);
             match output {
                 Output::Alert(alert) => {
                     let positions = self.cited.positions(record.partition, record.offset, log);
@@ -230,8 +234,12 @@ impl Task for UniverseTask {
         if !self.left.is_empty() && !outbox.replaying() {
             self.say_farewell(outbox);
         }
-        for hosted in self.universes.values() {
+        for hosted in self.universes.values_mut() {
             hosted.metrics.stand(&hosted.universe);
+            if !hosted.is_shown {
+                hosted.metrics.account_all(&hosted.universe);
+                hosted.is_shown = !outbox.replaying();
+            }
         }
     }
 
