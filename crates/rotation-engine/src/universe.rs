@@ -9,7 +9,7 @@ use crate::calendar::Calendar;
 use crate::clock::{Bucket, Clock};
 use crate::output::{DropCode, Output, RejectCode};
 use crate::plan::UniversePlan;
-use crate::record::{Bar, LogBody, LogRecord, SeriesIx, VoidedTick};
+use crate::record::{Bar, LogBody, LogRecord, Progress, SeriesIx, VoidedTick};
 use crate::section::Point;
 use crate::time::EventTime;
 use std::sync::Arc;
@@ -38,7 +38,12 @@ pub enum ReadingDetail {
     /// Value, threshold and distance.
     #[default]
     Values,
-    /// The evidence too.
+    /// What a subscriber to readings gets: the closes and the quality of the data too, and the evidence of kinds that
+    /// are looked at rather than waited for ([`Kind::is_picture`]), but on ticks.
+    ///
+    /// [`Kind::is_picture`]: crate::detector::Kind::is_picture
+    Published,
+    /// The evidence of all kinds.
     Evidence,
 }
 
@@ -134,6 +139,11 @@ impl Universe {
     /// What the newest reading of a rule stands on, by the rule's position in the plan.
     pub fn evidence(&self, rule: usize) -> Evidence {
         self.rules[rule].evidence(&self.plan.rules[rule])
+    }
+
+    /// How far each source has come, and whether it is left out for trailing the log; by partition.
+    pub fn progress(&self) -> impl Iterator<Item = (Progress, bool)> {
+        self.sources.progress()
     }
 
     /// How many sources are left out for trailing the log.

@@ -91,6 +91,8 @@ enum SchemaOf {
     Input,
     /// Events of the alert topic.
     Alert,
+    /// Records of the readings topic.
+    Reading,
     /// The configuration file.
     Config,
 }
@@ -126,6 +128,7 @@ impl Cli {
                 let schema = match args.what {
                     SchemaOf::Input => rotation_wire::schema::input(),
                     SchemaOf::Alert => rotation_wire::schema::alert(),
+                    SchemaOf::Reading => rotation_wire::schema::reading(),
                     SchemaOf::Config => config::schema(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;

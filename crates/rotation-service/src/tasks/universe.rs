@@ -7,7 +7,7 @@ use rotation_engine::alert::Alert;
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::LogRecord;
-use rotation_engine::universe::{Universe, UniverseState};
+use rotation_engine::universe::{ReadingDetail, Universe, UniverseState};
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
 use rotation_wire::invariants::{AlertLog, Place, Seen, Violation};
@@ -16,13 +16,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod left;
+mod readings;
 
 use left::Left;
+use readings::Readings;
 
 /// Where its records go: positions in the stage's list of topics.
 pub const ALERTS: usize = 0;
 /// See [`ALERTS`].
 pub const DEAD_LETTERS: usize = 1;
+/// See [`ALERTS`].
+pub const READINGS: usize = 2;
 
 /// Tells the process that a universe goes no further, and why.
 pub type Refuse = Arc<dyn Fn(String) + Send + Sync>;
@@ -74,6 +78,7 @@ struct Hosted {
     is_shown: bool,
     /// What it has told, held against what always holds.
     told: AlertLog,
+    readings: Readings,
 }
 
 impl UniverseTask {
@@ -101,11 +106,14 @@ impl UniverseTask {
     fn host(&mut self, name: &str) -> Option<&mut Hosted> {
         if !self.universes.contains_key(name) {
             let plan = self.plans.iter().find(|plan| plan.name == name)?;
+            let mut universe = Universe::new(plan.clone());
+            universe.set_readings(ReadingDetail::Published);
             let hosted = Hosted {
-                universe: Universe::new(plan.clone()),
+                universe,
                 metrics: self.metrics.universe(plan),
                 is_shown: false,
                 told: AlertLog::bounded(),
+                readings: Readings::default(),
             };
             self.universes.insert(name.to_owned(), hosted);
         }
@@ -144,6 +152,10 @@ impl UniverseTask {
                 Output::Alert(alert) => {
                     let positions = self.cited.positions(record.partition, record.offset, log);
                     send(*alert, Some(positions), outbox);
+                }
+                Output::Reading(reading) => {
+                    let plan = hosted.universe.plan();
+                    hosted.readings.tell(plan, &reading, outbox);
                 }
                 Output::Rejected { code, message } => {
                     self.letters.bury(record, code, &message, outbox);
@@ -222,6 +234,7 @@ impl Task for UniverseTask {
         let appended = record.timestamp.map(|(millis, _)| from_millis(millis));
         let mut out = std::mem::take(&mut self.out);
         if let Some(hosted) = self.universes.get_mut(&name) {
+            hosted.readings.see(&log);
             hosted.universe.step(&log, appended, &mut out);
         }
         self.out = out;
@@ -239,6 +252,9 @@ impl Task for UniverseTask {
             if !hosted.is_shown {
                 hosted.metrics.account_all(&hosted.universe);
                 hosted.is_shown = !outbox.replaying();
+            }
+            if !outbox.replaying() {
+                hosted.readings.stand(&hosted.universe, outbox);
             }
         }
     }
