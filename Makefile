@@ -39,7 +39,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@$(MAKE) kafka || echo "no Apache Kafka: tests that need it will be skipped, or fail where CI=true"
 	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
-	@$(MAKE) page-tests || echo "no modules of npm: tests of the page will be skipped, or fail where CI=true"
+	@$(MAKE) node || echo "no modules of npm: tests of the page and the dashboards will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
@@ -158,23 +158,23 @@ prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is i
 	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/fetch-prometheus $(CACHE)/prometheus
 
 PAGE := crates/rotation-service/page
+NODE := $(PAGE) tests/page deploy/grafana
 
-# The copy of the lock file beside the modules says which lock file they came from.
-.PHONY: page-tests
-page-tests: ## Install what building the page and its tests need, with npm
-	@for folder in $(PAGE) tests/page; do \
-	  cmp -s $$folder/package-lock.json $$folder/node_modules/package-lock.json || { \
-	    echo "installing modules into $$folder/node_modules"; \
-	    (cd $$folder && npm ci --silent) && cp $$folder/package-lock.json $$folder/node_modules/; } || exit 1; \
-	done
+.PHONY: node
+node: ## Install what the page, its tests and the dashboards are made with, by npm
+	@scripts/node-modules $(NODE)
 
 .PHONY: page
-page: page-tests ## Build the page into crates/rotation-service/page/dist, which is committed
+page: node ## Build the page into crates/rotation-service/page/dist, which is committed
 	@cd $(PAGE) && npm run --silent test && npm run --silent build
+
+.PHONY: dashboards
+dashboards: node ## Make the Grafana dashboards from their source, deploy/grafana/src
+	@cd deploy/grafana && npm run --silent generate
 
 .PHONY: clean
 clean: ## Remove what was built and what was fetched
-	rm -rf target .cache $(PAGE)/node_modules tests/page/node_modules
+	rm -rf target .cache $(NODE:%=%/node_modules)
 
 .PHONY: rust
 rust:
