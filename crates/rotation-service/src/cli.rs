@@ -58,7 +58,7 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Score the change points of `mean_shift` on annotated series.
     ScoreChangepoints(changepoints::Args),
-    /// Print a JSON Schema.
+    /// Print a JSON Schema, or the AsyncAPI document of the topics.
     Schema(SchemaArgs),
     /// Print a shell's completion script.
     Completions {
@@ -78,7 +78,8 @@ struct CheckArgs {
 #[command(after_help = "\
 Examples:
   rotation schema input > input.schema.json
-  rotation schema alert")]
+  rotation schema alert
+  rotation schema asyncapi > asyncapi.json")]
 struct SchemaArgs {
     /// Of what.
     #[arg(value_enum)]
@@ -93,6 +94,18 @@ enum SchemaOf {
     Alert,
     /// The configuration file.
     Config,
+    /// Topics, keys, headers and payloads, as an AsyncAPI 3.0 document.
+    Asyncapi,
+}
+
+/// The AsyncAPI document, for topics of the names that they have unless configured.
+pub fn asyncapi() -> serde_json::Value {
+    let topics = config::Topics::default();
+    rotation_wire::asyncapi::document(rotation_wire::asyncapi::Addresses {
+        ticks: &topics.ticks,
+        alerts: &topics.alerts,
+        dead_letters: &topics.dead_letters,
+    })
 }
 
 impl Cli {
@@ -127,6 +140,7 @@ impl Cli {
                     SchemaOf::Input => rotation_wire::schema::input(),
                     SchemaOf::Alert => rotation_wire::schema::alert(),
                     SchemaOf::Config => config::schema(),
+                    SchemaOf::Asyncapi => asyncapi(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;
                 Ok(ExitCode::SUCCESS)
