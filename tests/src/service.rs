@@ -51,8 +51,8 @@ pub fn program(name: &str) -> PathBuf {
 pub struct Deployment {
     /// The broker.
     pub broker: &'static Broker,
-    /// Names of the topics: ticks, bars, alerts, state, dead letters.
-    pub topics: [String; 5],
+    /// Names of the topics: ticks, bars, alerts, state, dead letters, readings.
+    pub topics: [String; 6],
     group: String,
     folder: tempfile::TempDir,
 }
@@ -65,21 +65,23 @@ impl Deployment {
     /// When a topic cannot be made or the file not be written.
     pub fn new(broker: &'static Broker, partitions: i32, universes: &str) -> Result<Self> {
         let group = unique("rotation");
-        let topics =
-            ["ticks", "bars", "alerts", "state", "dead"].map(|name| format!("{group}.{name}"));
+        let topics = ["ticks", "bars", "alerts", "state", "dead", "readings"]
+            .map(|name| format!("{group}.{name}"));
         let compact: &[(&str, &str)] = &[("cleanup.policy", "compact")];
-        let [ticks, bars, alerts, state, dead] = &topics;
+        let [ticks, bars, alerts, state, dead, readings] = &topics;
         broker.create_topics(&[
             (ticks, partitions, &[]),
             (bars, 2, &[]),
             (alerts, 2, &[]),
             (state, 2 * partitions, compact),
             (dead, 1, &[]),
+            (readings, 2, &[]),
         ])?;
         let folder = tempfile::tempdir()?;
         let config = format!(
             "[kafka]\nbrokers = [\"{}\"]\ngroup = \"{group}\"\ntopics = {{ ticks = \"{ticks}\", bars = \"{bars}\", \
-             alerts = \"{alerts}\", state = \"{state}\", dead_letters = \"{dead}\" }}\n\
+             alerts = \"{alerts}\", state = \"{state}\", dead_letters = \"{dead}\", \
+             readings = \"{readings}\" }}\n\
              [http]\nlisten = \"127.0.0.1:0\"\n\n{universes}",
             broker.bootstrap(),
         );

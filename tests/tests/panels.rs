@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rotation_service::metrics::NAMES;
 use rotation_tests::broker::Broker;
 use rotation_tests::prometheus::{Prometheus, all_expressions, rule_files};
-use rotation_tests::service::Deployment;
+use rotation_tests::service::{Deployment, Service};
 use rotation_tests::{market, workspace};
 
 const PARTITIONS: i32 = 4;
@@ -87,6 +87,21 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
     service.terminate().unwrap();
 }
 
+/// Waits until the process is ready and shows one open episode.
+fn await_open(service: &mut Service, open: &str) {
+    let deadline = Instant::now() + 2 * PATIENCE;
+    while service.get("/readyz").unwrap().0 != 200 || service.metric(open).unwrap() != 1.0 {
+        let (_, metrics) = service.get("/metrics").unwrap();
+        let log = service.log();
+        assert!(
+            Instant::now() < deadline,
+            "no open episode is shown\n{metrics}\n{log}"
+        );
+        service.alive().unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn series_that_count_trouble_are_there_before_it_and_gauges_outlive_a_restart() {
     let Some(broker) = Broker::get() else { return };
@@ -110,7 +125,7 @@ fn series_that_count_trouble_are_there_before_it_and_gauges_outlive_a_restart() 
     broker.produce(&deployment.topics[0], sent).unwrap();
     let mut services = [service];
     deployment.await_done(&mut services).unwrap();
-    assert_eq!(services[0].metric(open).unwrap(), 1.0);
+    await_open(&mut services[0], open);
     let lost: usize = {
         let (_, page) = services[0].get("/metrics").unwrap();
         series(&page, "rotation_lost_records_total")
@@ -120,13 +135,6 @@ fn series_that_count_trouble_are_there_before_it_and_gauges_outlive_a_restart() 
     let [service] = services;
     service.terminate().unwrap();
     let mut service = deployment.run("one", &[]).unwrap();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while service.get("/readyz").unwrap().0 != 200 || service.metric(open).unwrap() < 1.0 {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the episode is not shown after a restart"
-        );
-        service.alive().unwrap();
-    }
+    await_open(&mut service, open);
     service.terminate().unwrap();
 }

@@ -21,7 +21,7 @@ use rotation_service::metrics::Metrics;
 use rotation_service::stage::{InputRecord, Outbox, Task};
 use rotation_service::tasks::DeadLetters;
 use rotation_service::tasks::sampler::SamplerTask;
-use rotation_service::tasks::universe::{Cited, UniverseTask};
+use rotation_service::tasks::universe::{Cited, READINGS, UniverseTask};
 use rotation_wire::alerts::comparable;
 use rotation_wire::bars::{self, Decoded};
 use rotation_wire::input::{encode_heartbeat, encode_tick, encode_void};
@@ -134,8 +134,8 @@ fn input<'a>(offset: i64, key: Option<&'a [u8]>, payload: &'a [u8]) -> InputReco
 }
 
 fn events(outbox: &Outbox) -> Vec<Vec<u8>> {
-    outbox
-        .iter()
+    let records = outbox.iter().filter(|(topic, ..)| *topic != READINGS);
+    records
         .map(|(topic, _, payload)| {
             assert_eq!(topic, 0, "a dead letter");
             comparable(payload.unwrap())

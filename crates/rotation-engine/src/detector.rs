@@ -461,6 +461,16 @@ macro_rules! detectors {
     };
 }
 
+impl Kind {
+    /// Whether its evidence is looked at between events too: readings for subscribers carry it.
+    pub fn is_picture(&self) -> bool {
+        matches!(
+            self,
+            Kind::RelativeStreak(_) | Kind::Regime(_) | Kind::Leadership(_) | Kind::Confluence(_)
+        )
+    }
+}
+
 detectors! {
     /// Consecutive sessions in which a leader beats a laggard.
     RelativeStreak = "relative_streak" in relative_streak,

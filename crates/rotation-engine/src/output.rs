@@ -1,6 +1,6 @@
 //! What the stages say: a closed set of facts, each of which the service counts, publishes or both.
 
-use crate::alert::{Alert, Evidence};
+use crate::alert::{Alert, Evidence, Quality};
 use crate::record::{LogRecord, SeriesIx};
 use crate::time::EventTime;
 use jiff::civil::Date;
@@ -104,6 +104,13 @@ pub struct Reading {
     /// What the reading stands on, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// The closes that it stands on, in the order of the rule's symbols; empty where there are many of them, and where
+    /// not asked for.
+    #[serde(skip)]
+    pub inputs: Vec<Option<f64>>,
+    /// How good the data under it were, where asked for.
+    #[serde(skip)]
+    pub quality: Option<Quality>,
 }
 
 macro_rules! codes {

@@ -8,7 +8,7 @@ use crate::calendar::Calendar;
 use crate::clock::{Bucket, Clock};
 use crate::output::{DropCode, Output, RejectCode};
 use crate::plan::UniversePlan;
-use crate::record::{Bar, LogBody, LogRecord, SeriesIx, VoidedTick};
+use crate::record::{Bar, LogBody, LogRecord, Progress, SeriesIx, VoidedTick};
 use crate::section::Point;
 use crate::time::EventTime;
 use std::sync::Arc;
@@ -37,7 +37,12 @@ pub enum ReadingDetail {
     /// Value, threshold and distance.
     #[default]
     Values,
-    /// The evidence too.
+    /// What a subscriber to readings gets: the closes and the quality of the data too, and the evidence of kinds that
+    /// are looked at rather than waited for ([`Kind::is_picture`]), but on ticks.
+    ///
+    /// [`Kind::is_picture`]: crate::detector::Kind::is_picture
+    Published,
+    /// The evidence of all kinds.
     Evidence,
 }
 
@@ -122,6 +127,11 @@ impl Universe {
     /// How many episodes each rule holds open, in the order of the plan's rules.
     pub fn open_episodes(&self) -> impl Iterator<Item = u32> {
         self.rules.iter().map(RuleState::open_episodes)
+    }
+
+    /// How far each source has come, and whether it is left out for trailing the log; by partition.
+    pub fn progress(&self) -> impl Iterator<Item = (Progress, bool)> {
+        self.sources.progress()
     }
 
     /// How many sources are left out for trailing the log.

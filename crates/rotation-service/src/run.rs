@@ -313,24 +313,24 @@ impl Stages {
 
 /// What the stages of this process ask of the cluster.
 fn needs(stages: StageChoice, names: &Topics) -> Vec<Needs> {
-    let stage = |stage: &str, input: &String, outputs: [&String; 2]| Needs {
+    let stage = |stage: &str, input: &String, outputs: &[&String]| Needs {
         stage: stage.to_owned(),
         input: input.clone(),
-        outputs: outputs.map(Clone::clone).to_vec(),
+        outputs: outputs.iter().copied().cloned().collect(),
     };
     let mut needs = Vec::new();
     if stages.samples() {
         needs.push(stage(
             "sampler",
             &names.ticks,
-            [&names.bars, &names.dead_letters],
+            &[&names.bars, &names.dead_letters],
         ));
     }
     if stages.decides() {
         needs.push(stage(
             "universe",
             &names.bars,
-            [&names.alerts, &names.dead_letters],
+            &[&names.alerts, &names.dead_letters, &names.readings],
         ));
     }
     needs
@@ -367,7 +367,7 @@ pub fn universe_stage(
     refuse: Refuse,
 ) -> (StageSettings, stage::TaskFactory) {
     let names = kafka.topics.clone();
-    let outputs = vec![names.alerts, names.dead_letters];
+    let outputs = vec![names.alerts, names.dead_letters, names.readings];
     let settings = StageSettings::new(kafka, "universe", 1, &names.bars, outputs);
     let letters = DeadLetters::new(&names.bars, universe::DEAD_LETTERS, letter_bytes);
     let (ticks, bars) = (names.ticks, names.bars);

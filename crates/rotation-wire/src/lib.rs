@@ -5,6 +5,7 @@
 //! - [`input`]: records of the ticks topic, JSON, written by anybody: read with suspicion and at speed.
 //! - [`bars`]: records of the bars log, JSON, written by the sampler stage and read by the universe stage.
 //! - [`alerts`]: events of the alert topic, CloudEvents 1.0 in structured JSON.
+//! - [`readings`]: what rules measured, JSON, for those who want to see before something fires.
 //! - [`state`]: heads and snapshots on the compacted state topic, CBOR.
 //! - [`dead_letter`]: the headers that a refused record carries.
 //! - [`partition`]: which partition a key belongs to, as the Java client has it.
@@ -22,6 +23,7 @@ pub mod digest;
 pub mod input;
 pub mod invariants;
 pub mod partition;
+pub mod readings;
 pub mod schema;
 pub mod state;
 mod text;

@@ -184,6 +184,7 @@ impl Feed {
             ticks: self.topic.clone(),
             bars: format!("{name}.bars"),
             alerts: format!("{name}.alerts"),
+            readings: format!("{name}.readings"),
             state: format!("{name}.state"),
             dead_letters: format!("{name}.dead-letters"),
         };

@@ -126,7 +126,7 @@ fn await_both(steady: &mut Service, zombie: &mut Service) -> Result<()> {
 
 /// Whether a transaction is open on what the stages write.
 fn is_open(deployment: &Deployment) -> Result<bool> {
-    let [_, bars, alerts, state, _] = &deployment.topics;
+    let [_, bars, alerts, state, ..] = &deployment.topics;
     for topic in [bars, alerts, state] {
         if deployment.broker.is_open(topic)? {
             return Ok(true);
@@ -137,7 +137,7 @@ fn is_open(deployment: &Deployment) -> Result<bool> {
 
 /// What a subscriber sees of bars, alerts and dead letters, by topic, partition and offset.
 fn visible(deployment: &Deployment) -> Result<BTreeMap<(&str, i32, i64), Record>> {
-    let [_, bars, alerts, _, dead] = &deployment.topics;
+    let [_, bars, alerts, _, dead, _] = &deployment.topics;
     let mut records = BTreeMap::new();
     for topic in [bars, alerts, dead] {
         for record in deployment.broker.read_committed(topic)? {

@@ -1,7 +1,8 @@
 //! The same backlog, read by one, two and four processes: what another process adds, and what a record costs.
 //!
 //! The cost is the time of cores of the service's processes alone, the broker apart, between the moments when a fifth
-//! and nineteen twentieths of the backlog were committed: starting up and the last idle polls are left out.
+//! and nineteen twentieths of the backlog were committed: starting up and the last idle polls are left out. Where all of
+//! it was committed between two looks, the first of the two stands for the fifth.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -59,24 +60,28 @@ fn measure(broker: &'static Broker, records: u64, processes: usize) -> Result<Ru
         .collect::<Result<Vec<_>>>()?;
     let deadline = Instant::now() + PATIENCE;
     let total = records as f64;
-    let mut first: Option<(Instant, f64, f64)> = None;
+    let mut first = (Instant::now(), cost(&services)?, 0.0);
+    let mut last = first;
     loop {
-        let sampled = deployment.sampled()? as f64;
-        let look = (Instant::now(), cost(&services)?, sampled);
-        if sampled >= 0.2 * total && first.is_none() {
-            first = Some(look);
+        let look = (
+            Instant::now(),
+            cost(&services)?,
+            deployment.sampled()? as f64,
+        );
+        // The look at which a fifth was committed, and until there is one the look before.
+        if first.2 < 0.2 * total {
+            first = if look.2 < 0.95 * total { look } else { last };
         }
-        if let Some((begun, cost, read)) = first
-            && sampled >= 0.95 * total
-            && sampled > read
-        {
+        last = look;
+        if look.2 >= 0.95 * total {
             for service in services {
                 service.terminate()?;
             }
+            let (read, time) = (look.2 - first.2, look.0 - first.0);
             return Ok(Run {
                 processes,
-                rate: (sampled - read) / begun.elapsed().as_secs_f64(),
-                cost: (look.1 - cost) / (sampled - read),
+                rate: read / time.as_secs_f64(),
+                cost: (look.1 - first.1) / read,
             });
         }
         for service in &mut services {
@@ -84,7 +89,8 @@ fn measure(broker: &'static Broker, records: u64, processes: usize) -> Result<Ru
         }
         ensure!(
             Instant::now() < deadline,
-            "{sampled} of {records} read after {PATIENCE:?}"
+            "{} of {records} read after {PATIENCE:?}",
+            last.2
         );
         std::thread::sleep(LOOK);
     }

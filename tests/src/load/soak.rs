@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 pub struct Look {
     /// Percent of the feed that was read.
     pub percent: u64,
+    /// The process; each restart begins another.
+    pub process: u32,
     /// Resident bytes.
     pub resident: u64,
     /// Most resident bytes of this process so far.
@@ -64,7 +66,7 @@ pub fn run(ticks: u64, mut tell: impl FnMut(&Look)) -> Result<Option<Report>> {
         return Ok(None);
     };
     let deployment = Deployment::new(broker, PARTITIONS, &universe(SERIES))?;
-    let [ticks_topic, bars, _, state, _] = &deployment.topics;
+    let [ticks_topic, bars, _, state, ..] = &deployment.topics;
     for topic in [ticks_topic, bars] {
         let bounds = [
             ("retention.bytes", "1000000000"),
@@ -97,6 +99,7 @@ pub fn run(ticks: u64, mut tell: impl FnMut(&Look)) -> Result<Option<Report>> {
             let process = service.id();
             let look = Look {
                 percent,
+                process,
                 resident: resident(process, "VmRSS")?,
                 peak: resident(process, "VmHWM")?,
                 descriptors: descriptors(process)?,

@@ -102,6 +102,7 @@ impl Play {
         broker.create_topic(&topics.bars, bars);
         broker.create_topic(&topics.alerts, 2);
         broker.create_topic(&topics.dead_letters, 2);
+        broker.create_topic(&topics.readings, 2);
         broker.create_topic(&topics.state, 3);
         let session = u64::try_from(SESSION.as_nanos()).unwrap_or(u64::MAX);
         broker.create_group("simulated.sampler", &topics.ticks, session);
@@ -211,6 +212,7 @@ impl Play {
             &names.bars,
             &names.alerts,
             &names.dead_letters,
+            &names.readings,
             &names.state,
         ];
         let settled = self.shared.broker(|broker, _| {

@@ -1,10 +1,11 @@
 //! What a run left behind, held against what it should have left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rotation_sim::broker::Record;
 use rotation_wire::alerts::comparable;
 use rotation_wire::invariants::{AlertLog, Place, Seen, committed_not_ahead};
+use rotation_wire::readings::ReadingRecord;
 use rotation_wire::state::Gathered;
 
 use super::run::{Played, Report, STAGES};
@@ -13,6 +14,8 @@ use super::run::{Played, Report, STAGES};
 struct Left {
     /// Events by key, in their order.
     alerts: BTreeMap<Vec<u8>, Vec<String>>,
+    /// Readings by key, in their order; without those on ticks, which are thinned out anew after a restart.
+    readings: BTreeMap<Vec<u8>, Vec<String>>,
     /// Dead letters: their headers and key, sorted.
     letters: Vec<String>,
 }
@@ -28,27 +31,8 @@ pub(super) fn compare(calm: Played, faulty: Played) -> Report {
     }
     violations.extend(faulty.violations);
     violations.extend(invariants(&faulty.broker, &faulty.topics));
-    let none = Vec::new();
-    let keys = expected.alerts.keys().chain(found.alerts.keys());
-    for key in keys.collect::<std::collections::BTreeSet<_>>() {
-        let expected = expected.alerts.get(key).unwrap_or(&none);
-        let found = found.alerts.get(key).unwrap_or(&none);
-        if expected != found {
-            let at = expected
-                .iter()
-                .zip(found)
-                .take_while(|(a, b)| a == b)
-                .count();
-            violations.push(format!(
-                "alerts of {}: expected {} and found {}; they differ from number {at} on:\n  expected {}\n  found    {}",
-                String::from_utf8_lossy(key),
-                expected.len(),
-                found.len(),
-                expected.get(at).map_or("nothing", String::as_str),
-                found.get(at).map_or("nothing", String::as_str),
-            ));
-        }
-    }
+    violations.extend(differences("alerts", &expected.alerts, &found.alerts));
+    violations.extend(differences("readings", &expected.readings, &found.readings));
     if expected.letters != found.letters {
         violations.push(format!(
             "dead letters: expected {} and found {}",
@@ -62,6 +46,34 @@ pub(super) fn compare(calm: Played, faulty: Played) -> Report {
         alerts: expected.alerts.values().map(Vec::len).sum(),
         trace: faulty.trace,
     }
+}
+
+/// What differs between what was to be left under each key and what was.
+fn differences(
+    what: &str,
+    expected: &BTreeMap<Vec<u8>, Vec<String>>,
+    found: &BTreeMap<Vec<u8>, Vec<String>>,
+) -> Vec<String> {
+    let none = Vec::new();
+    let keys: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let told = keys.into_iter().filter_map(|key| {
+        let expected = expected.get(key).unwrap_or(&none);
+        let found = found.get(key).unwrap_or(&none);
+        if expected == found {
+            return None;
+        }
+        let pairs = expected.iter().zip(found);
+        let at = pairs.take_while(|(a, b)| a == b).count();
+        Some(format!(
+            "{what} of {}: expected {} and found {}; they differ from number {at} on:\n  expected {}\n  found    {}",
+            String::from_utf8_lossy(key),
+            expected.len(),
+            found.len(),
+            expected.get(at).map_or("nothing", String::as_str),
+            found.get(at).map_or("nothing", String::as_str),
+        ))
+    });
+    told.collect()
 }
 
 fn left(played: &Played) -> Left {
@@ -81,7 +93,34 @@ fn left(played: &Played) -> Left {
         })
         .collect();
     letters.sort();
-    Left { alerts, letters }
+    Left {
+        alerts,
+        readings: readings(played),
+        letters,
+    }
+}
+
+fn readings(played: &Played) -> BTreeMap<Vec<u8>, Vec<String>> {
+    let mut readings: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
+    for (place, record) in committed(&played.broker, &played.topics.readings) {
+        let bytes = record.value.as_deref().unwrap_or_default();
+        match ReadingRecord::decode(bytes) {
+            Ok(ReadingRecord::Reading(reading)) if reading.clock != "tick" => {
+                let key = record.key.clone().unwrap_or_default();
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                readings.entry(key).or_default().push(text);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let told = format!("{place:?}: {error}");
+                readings
+                    .entry(b"unreadable".to_vec())
+                    .or_default()
+                    .push(told);
+            }
+        }
+    }
+    readings
 }
 
 /// Committed records of a topic, each with its place.

@@ -28,7 +28,7 @@ fn dead_letters_go_back_once_and_are_decided_on() {
     let all = played(broker).alerts().unwrap();
     let deployment = Deployment::new(broker, PARTITIONS, UNIVERSE).unwrap();
     let config = deployment.config().display().to_string();
-    let [ticks, _, _, _, dead] = &deployment.topics;
+    let [ticks, _, _, _, dead, _] = &deployment.topics;
     // No partition is idle here: idleness is counted from the newest record's stamp, and that is wrong below.
     let patient = ["--idle-after", "1h"];
     let mut services = [deployment.run("one", &patient).unwrap()];
@@ -76,7 +76,7 @@ fn dead_letters_go_back_once_and_are_decided_on() {
 
 /// Without `--apply` it is said what would go, and nothing goes.
 fn dry_run(deployment: &Deployment, args: &[&str], letters: usize) {
-    let (broker, [ticks, _, _, _, dead]) = (deployment.broker, &deployment.topics);
+    let (broker, [ticks, _, _, _, dead, _]) = (deployment.broker, &deployment.topics);
     let (ends, before) = (
         broker.ends(ticks).unwrap(),
         broker.read_committed(dead).unwrap(),
@@ -129,7 +129,7 @@ fn still_bad(deployment: &Deployment, config: &str, letters_before: usize) {
 
 /// The records went back as they were, to where they came from, and are remembered.
 fn assert_returned(deployment: &Deployment, letters: &[Record], ends: &BTreeMap<i32, i64>) {
-    let [ticks, _, _, _, dead] = &deployment.topics;
+    let [ticks, _, _, _, dead, _] = &deployment.topics;
     let broker = deployment.broker;
     let header = |record: &Record, name: &str| {
         let found = record.headers.iter().find(|(header, _)| header == name);

@@ -62,11 +62,12 @@ fn acls(deployment: &Deployment, entries: &[Entry]) -> Vec<Acl> {
 }
 
 fn named(deployment: &Deployment, entry: &Entry) -> String {
-    let [ticks, bars, alerts, state, dead] = &deployment.topics;
+    let [ticks, bars, alerts, state, dead, readings] = &deployment.topics;
     match entry.name.as_str() {
         "market.ticks" => ticks.clone(),
         "rotation.bars" => bars.clone(),
         "rotation.alerts" => alerts.clone(),
+        "rotation.readings" => readings.clone(),
         "rotation.state" => state.clone(),
         "rotation.dead-letters" => dead.clone(),
         other => other

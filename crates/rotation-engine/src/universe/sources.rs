@@ -57,6 +57,11 @@ impl Sources {
         self.stall_after = nanos;
     }
 
+    pub(super) fn progress(&self) -> impl Iterator<Item = (Progress, bool)> {
+        let sources = self.sources.iter();
+        sources.map(|source| (source.progress, source.excluded))
+    }
+
     pub(super) fn excluded(&self) -> usize {
         self.sources.iter().filter(|source| source.excluded).count()
     }

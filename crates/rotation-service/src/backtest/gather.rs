@@ -255,6 +255,8 @@ mod tests {
             unit: "percent".to_owned(),
             open: false,
             evidence,
+            inputs: Vec::new(),
+            quality: None,
         }))
     }
 

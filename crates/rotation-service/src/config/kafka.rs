@@ -45,6 +45,8 @@ pub struct Topics {
     pub bars: String,
     /// Alerts, keyed by universe, rule and subject. Default `rotation.alerts`.
     pub alerts: String,
+    /// What rules measured, fired or not, keyed by universe and rule. Default `rotation.readings`.
+    pub readings: String,
     /// Snapshots; compacted. Default `rotation.state`.
     pub state: String,
     /// Records that cannot be used, as received. Default `rotation.dead-letters`.
@@ -57,6 +59,7 @@ impl Default for Topics {
             ticks: "market.ticks".to_owned(),
             bars: "rotation.bars".to_owned(),
             alerts: "rotation.alerts".to_owned(),
+            readings: "rotation.readings".to_owned(),
             state: "rotation.state".to_owned(),
             dead_letters: "rotation.dead-letters".to_owned(),
         }
@@ -65,11 +68,12 @@ impl Default for Topics {
 
 impl Topics {
     /// Each topic's key in the file and its name.
-    pub fn named(&self) -> [(&'static str, &str); 5] {
+    pub fn named(&self) -> [(&'static str, &str); 6] {
         [
             ("ticks", &self.ticks),
             ("bars", &self.bars),
             ("alerts", &self.alerts),
+            ("readings", &self.readings),
             ("state", &self.state),
             ("dead_letters", &self.dead_letters),
         ]

@@ -132,7 +132,7 @@ pub enum TopicError {
 ///
 /// Dead letters may be larger than other records, so that what a ticks topic took fits with its headers.
 /// `partitions` holds for ticks, bars and dead letters alike; state gets two for each, so that no two tasks of a usual
-/// setup share one. Bars are deleted by time, state is compacted.
+/// setup share one. Bars are deleted after 30 days, readings after 400, state is compacted.
 ///
 /// # Errors
 ///
@@ -158,6 +158,9 @@ pub fn create_topics(
         fixed(&topics.alerts, partitions)
             .set("cleanup.policy", "delete")
             .set("retention.ms", "-1"),
+        fixed(&topics.readings, partitions)
+            .set("cleanup.policy", "delete")
+            .set("retention.ms", "34560000000"),
         fixed(&topics.state, 2 * partitions)
             .set("cleanup.policy", "compact")
             .set("segment.bytes", "67108864")

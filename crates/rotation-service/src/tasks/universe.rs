@@ -7,7 +7,7 @@ use rotation_engine::alert::Alert;
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::LogRecord;
-use rotation_engine::universe::{Universe, UniverseState};
+use rotation_engine::universe::{ReadingDetail, Universe, UniverseState};
 use rotation_wire::alerts::{AlertEvent, CONTENT_TYPE, CONTENT_TYPE_HEADER, Position};
 use rotation_wire::bars::{self, Decoded};
 use rotation_wire::invariants::{AlertLog, Place, Seen, Violation};
@@ -16,13 +16,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod left;
+mod readings;
 
 use left::Left;
+use readings::Readings;
 
 /// Where its records go: positions in the stage's list of topics.
 pub const ALERTS: usize = 0;
 /// See [`ALERTS`].
 pub const DEAD_LETTERS: usize = 1;
+/// See [`ALERTS`].
+pub const READINGS: usize = 2;
 
 /// Tells the process that a universe goes no further, and why.
 pub type Refuse = Arc<dyn Fn(String) + Send + Sync>;
@@ -72,6 +76,7 @@ struct Hosted {
     metrics: UniverseMetrics,
     /// What it has told, held against what always holds.
     told: AlertLog,
+    readings: Readings,
 }
 
 impl UniverseTask {
@@ -99,10 +104,13 @@ impl UniverseTask {
     fn host(&mut self, name: &str) -> Option<&mut Hosted> {
         if !self.universes.contains_key(name) {
             let plan = self.plans.iter().find(|plan| plan.name == name)?;
+            let mut universe = Universe::new(plan.clone());
+            universe.set_readings(ReadingDetail::Published);
             let hosted = Hosted {
-                universe: Universe::new(plan.clone()),
+                universe,
                 metrics: self.metrics.universe(plan),
                 told: AlertLog::bounded(),
+                readings: Readings::default(),
             };
             self.universes.insert(name.to_owned(), hosted);
         }
@@ -140,6 +148,10 @@ impl UniverseTask {
                 Output::Alert(alert) => {
                     let positions = self.cited.positions(record.partition, record.offset, log);
                     send(*alert, Some(positions), outbox);
+                }
+                Output::Reading(reading) => {
+                    let plan = hosted.universe.plan();
+                    hosted.readings.tell(plan, &reading, outbox);
                 }
                 Output::Rejected { code, message } => {
                     self.letters.bury(record, code, &message, outbox);
@@ -218,6 +230,7 @@ impl Task for UniverseTask {
         let appended = record.timestamp.map(|(millis, _)| from_millis(millis));
         let mut out = std::mem::take(&mut self.out);
         if let Some(hosted) = self.universes.get_mut(&name) {
+            hosted.readings.see(&log);
             hosted.universe.step(&log, appended, &mut out);
         }
         self.out = out;
@@ -230,8 +243,11 @@ impl Task for UniverseTask {
         if !self.left.is_empty() && !outbox.replaying() {
             self.say_farewell(outbox);
         }
-        for hosted in self.universes.values() {
+        for hosted in self.universes.values_mut() {
             hosted.metrics.stand(&hosted.universe);
+            if !outbox.replaying() {
+                hosted.readings.stand(&hosted.universe, outbox);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Gauge, Params};
 use crate::detector::members::Roster;
-use crate::detector::row::Row;
+use crate::detector::{TIE, row::Row};
 use serde::{Deserialize, Serialize};
 
 /// The members' capitalisations, now and before.
@@ -121,11 +121,8 @@ impl Weights {
         let counted = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
         let base: f64 = pairs.iter().map(|(then, _)| then).sum();
         let gain: f64 = pairs.iter().map(|(then, now)| now - then).sum();
-        if pairs.len() > top && (gain / base).abs() >= RETURN_MIN {
-            pairs.select_nth_unstable_by(top, |left, right| right.0.total_cmp(&left.0));
-            let of_top = &mut pairs[..top];
-            of_top.sort_by(|left, right| right.0.total_cmp(&left.0));
-            let gain_of_top: f64 = of_top.iter().map(|(then, now)| now - then).sum();
+        if pairs.len() > top && (gain / base).abs() >= RETURN_MIN - TIE {
+            let gain_of_top = gain_of_top(&mut pairs, top);
             self.of_return = Some(OfReturn {
                 whole: gain / base,
                 top: gain_of_top / base,
@@ -155,6 +152,19 @@ impl Weights {
             *held /= factor;
         }
     }
+}
+
+/// What the largest gained, of members with their weights then and now. Those that tie for the last places share them:
+/// which of them came first would be up to rounding.
+fn gain_of_top(pairs: &mut [(f64, f64)], top: usize) -> f64 {
+    pairs.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let (least, _) = pairs[top - 1];
+    let gain = |pairs: &[(f64, f64)]| -> f64 { pairs.iter().map(|(then, now)| now - then).sum() };
+    let larger = pairs.partition_point(|(then, _)| *then > least * (1.0 + TIE));
+    let until = pairs.partition_point(|(then, _)| *then >= least * (1.0 - TIE));
+    let (larger, tied) = (&pairs[..larger], &pairs[larger..until]);
+    let places = (top - larger.len()) as f64 / tied.len() as f64;
+    gain(larger) + places * gain(tied)
 }
 
 /// 0 where nobody has a weight.

@@ -2,7 +2,7 @@
 
 use super::{Before, OpenedBy, RuleState, RuleWork};
 use crate::alert::{Alert, Notify, Quality, Severity, State};
-use crate::clock::Bucket;
+use crate::clock::{Bucket, Clock};
 use crate::detector::{Change, Measure, Names, Step};
 use crate::output::{Output, Reading};
 use crate::plan::{RulePlan, UniversePlan};
@@ -13,6 +13,9 @@ use crate::time::EventTime;
 use crate::universe::ReadingDetail;
 use crate::universe::cut::{Pending, Ready};
 use crate::universe::reads::{Mail, News};
+
+/// A reading names its closes where there are at most so many.
+const READING_INPUTS_MAX: usize = 8;
 
 /// A rule with everything that one step needs.
 pub(in crate::universe) struct Turn<'a> {
@@ -330,12 +333,24 @@ impl Turn<'_> {
         else {
             return;
         };
-        let with_evidence = self.detail == ReadingDetail::Evidence;
+        let is_published = self.detail == ReadingDetail::Published;
+        let with_evidence = match self.detail {
+            ReadingDetail::Evidence => true,
+            ReadingDetail::Published => {
+                self.rule.kind.is_picture() && self.rule.clock != Clock::Tick
+            }
+            ReadingDetail::None | ReadingDetail::Values => false,
+        };
         let account = || {
             self.state
                 .core
                 .detector
                 .account(&self.rule.kind, self.names(), &decided.step.change)
+        };
+        let closes = || {
+            let legs = Some(&decided.values).filter(|legs| legs.len() <= READING_INPUTS_MAX);
+            let legs = legs.into_iter().flatten();
+            legs.map(|leg| leg.map(|point| point.close)).collect()
         };
         out.push(Output::Reading(Box::new(Reading {
             universe: self.plan.name.clone(),
@@ -350,6 +365,8 @@ impl Turn<'_> {
             unit: self.rule.unit.clone(),
             open: self.state.core.policy.open().is_some(),
             evidence: with_evidence.then(|| account().evidence),
+            inputs: is_published.then(closes).unwrap_or_default(),
+            quality: is_published.then(|| self.quality(&decided.section())),
         })));
     }
 }
