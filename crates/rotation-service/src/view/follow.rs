@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
             };
             self.look = Instant::now() + next;
         }
-        let mut records = Vec::new();
+        let (mut records, mut is_read) = (Vec::new(), false);
         let mut wait = POLL;
         while records.len() < BATCH {
             match self.consumer.poll(wait) {
@@ -125,14 +125,18 @@ impl<'a> Reader<'a> {
                     };
                     records.push((place, message.payload().unwrap_or_default().to_vec()));
                 }
-                Some(Err(KafkaError::PartitionEOF(number))) => _ = self.at_end.insert(number, true),
+                Some(Err(KafkaError::PartitionEOF(number))) => {
+                    self.at_end.insert(number, true);
+                    is_read = true;
+                }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
                 Some(Err(error)) => self.trouble(&error),
             }
             wait = Duration::ZERO;
         }
-        if !records.is_empty() {
+        if is_read || !records.is_empty() {
             self.told = false;
+            self.note(None);
             self.view.take(records);
         }
         // A topic without partitions is not there yet: nothing is waited for.
@@ -196,7 +200,6 @@ impl<'a> Reader<'a> {
             let assigned = self.consumer.incremental_assign(&assignment);
             assigned.map_err(|error| format!("topic \"{name}\" cannot be read: {error}"))?;
         }
-        self.note(None);
         Ok(())
     }
 

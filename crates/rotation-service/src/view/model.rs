@@ -22,7 +22,7 @@ mod episodes;
 mod picture;
 mod readings;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use answers::{EpisodeFilter, Range};
 pub use episodes::EPISODES_MAX;

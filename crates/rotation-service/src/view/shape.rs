@@ -84,6 +84,7 @@ pub struct Episode {
     /// Decided over history before the universe went live.
     pub replay: bool,
     /// At most 60 newest readings of its rule; empty in lists of history.
+    #[schemars(with = "Vec<[f64; 2]>")]
     pub spark: Vec<Pair>,
 }
 
@@ -202,6 +203,7 @@ pub struct Readings {
     /// Their unit.
     pub unit: String,
     /// Milliseconds since 1970, value, threshold; the oldest first.
+    #[schemars(with = "Vec<[f64; 3]>")]
     pub points: Vec<Triple>,
 }
 
@@ -213,6 +215,7 @@ pub struct Series {
     /// Its unit, where it is known.
     pub unit: Option<String>,
     /// Milliseconds since 1970, close; the oldest first.
+    #[schemars(with = "Vec<[f64; 2]>")]
     pub points: Vec<Pair>,
 }
 
@@ -311,6 +314,7 @@ pub struct Rule {
     /// readings that were further away; null with fewer than five to compare with.
     pub nearness: Option<f64>,
     /// At most 120 newest readings: milliseconds since 1970, value, threshold.
+    #[schemars(with = "Vec<[f64; 3]>")]
     pub points: Vec<Triple>,
 }
 

@@ -104,8 +104,8 @@ pub(in crate::view) fn measured(reading: RuleReading) -> Record {
     Record::Reading(ReadingRecord::Reading(Box::new(reading)))
 }
 
-fn horizon(number: u32) -> Record {
-    Record::Reading(ReadingRecord::Horizon(UniverseHorizon {
+pub(in crate::view) fn horizon(number: u32) -> UniverseHorizon {
+    UniverseHorizon {
         universe: "us".to_owned(),
         horizon: day(number),
         newest: None,
@@ -114,7 +114,11 @@ fn horizon(number: u32) -> Record {
             horizon: day(number),
             excluded: false,
         }],
-    }))
+    }
+}
+
+fn decided(number: u32) -> Record {
+    Record::Reading(ReadingRecord::Horizon(horizon(number)))
 }
 
 fn answers(model: &Model) -> String {
@@ -166,7 +170,7 @@ fn partitions() -> impl Strategy<Value = Vec<Vec<Record>>> {
             records.collect::<Vec<_>>()
         })
     };
-    let horizons = (0..10_u32).prop_map(|all| (0..all).map(horizon).collect());
+    let horizons = (0..10_u32).prop_map(|all| (0..all).map(decided).collect());
     (events, readings("streak"), readings("other"), horizons)
         .prop_map(|(a, b, c, d): (_, _, _, Vec<Record>)| vec![a, b, c, d])
 }
@@ -188,7 +192,7 @@ proptest! {
         let mut rest: Vec<_> = partitions.iter().map(|records| records.iter()).collect();
         let mut taken: Vec<Record> = Vec::new();
         for (pick, repeats) in picks {
-            if let Some(record) = pick.get(&[0, 1, 2, 3]).clone().pipe(|at| rest[at].next()) {
+            if let Some(record) = rest[pick.index(4)].next() {
                 mixed.take(record.clone());
                 taken.push(record.clone());
             }
@@ -206,14 +210,6 @@ proptest! {
         }
     }
 }
-
-/// So that a chain reads in its order.
-trait Pipe: Sized {
-    fn pipe<T>(self, next: impl FnOnce(Self) -> T) -> T {
-        next(self)
-    }
-}
-impl Pipe for usize {}
 
 #[test]
 fn an_episode_is_what_its_events_made_of_it() {
@@ -414,7 +410,7 @@ fn a_rule_without_a_reading_says_why() {
         missing(&model).unwrap(),
         "nothing was decided in this universe yet"
     );
-    model.take(horizon(3));
+    model.take(decided(3));
     assert_eq!(
         missing(&model).unwrap(),
         "no section gave a reading up to 2026-01-04T21:00:00Z: not warm yet, or no data for RUT"
