@@ -147,7 +147,10 @@ async fn parameters_that_mean_nothing_are_refused() {
         ("/episodes?limit=0", "expected a limit of 1 to 5000"),
         ("/episodes?limit=5001", "expected a limit of 1 to 5000"),
         ("/episodes?limit=%2B1", "expected a limit of 1 to 5000"),
-        ("/episodes?open=yes", "provided string was not `true` or `false`"),
+        (
+            "/episodes?open=yes",
+            "provided string was not `true` or `false`",
+        ),
         ("/episodes?severity=loud", "unknown variant `loud`"),
         ("/episodes?from=yesterday", "expected an instant such as"),
         ("/episodes?to=2026-13-01", "expected an instant such as"),
