@@ -17,6 +17,7 @@ mod document;
 mod error;
 mod groups;
 mod kafka;
+pub mod notify;
 mod reader;
 mod reference;
 mod universe;
@@ -25,6 +26,7 @@ pub use describe::describe;
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub(crate) use kafka::check_given;
 pub use kafka::{KafkaConfig, Properties, Property, SecretError, Topics};
+pub use notify::NotifyConfig;
 pub use reference::{reference, schema};
 
 use document::{Document, KeyPath};
@@ -37,6 +39,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// Where metrics and health are served.
     pub http: HttpConfig,
+    /// Where alerts go; none where the file has no such section.
+    pub notify: Option<NotifyConfig>,
     /// The universes, ordered by name; at least one.
     pub universes: Vec<Arc<UniversePlan>>,
 }
@@ -48,6 +52,8 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// The file that holds the token; without one nothing that changes something is served.
     pub token_file: Option<PathBuf>,
+    /// Where the page is reached from outside, for links.
+    pub public_url: Option<String>,
 }
 
 /// `[http]` as written.
@@ -61,6 +67,9 @@ pub(crate) struct HttpSpec {
     /// those of `/healthz` and `/readyz` has to bring `Authorization: Bearer TOKEN`; without it requests that would
     /// change something are refused. A relative path is looked for beside the configuration. Default: none.
     token_file: Option<PathBuf>,
+    /// Where the page is reached from outside, for links in what is sent out: `https://rotation.example.org`, without a
+    /// slash at its end. Default: none, and no links.
+    public_url: Option<String>,
 }
 
 /// The listening address of a configuration that names none.
@@ -148,19 +157,27 @@ impl Config {
 
 fn read(reader: &mut Reader<'_>, mut root: toml::Table, folder: &Path) -> Option<Config> {
     let at = KeyPath::default();
-    reader.only_known(&mut root, &at, &["kafka", "http", "universe"]);
+    reader.only_known(&mut root, &at, &["kafka", "http", "notify", "universe"]);
     let kafka = reader
         .table(&mut root, &at, "kafka")
         .and_then(|table| kafka::read(reader, table, &at.key("kafka")));
     let http = reader
         .table(&mut root, &at, "http")
         .and_then(|table| read_http(reader, table, &at.key("http"), folder));
+    let notify = match root.contains_key("notify") {
+        false => Some(None),
+        true => reader
+            .table(&mut root, &at, "notify")
+            .and_then(|table| notify::read(reader, table, &at.key("notify"), folder))
+            .map(Some),
+    };
     let universes = reader.table(&mut root, &at, "universe");
     let universes =
         universes.and_then(|table| universe::read_all(reader, table, &at.key("universe"), folder));
     Some(Config {
         kafka: kafka?,
         http: http?,
+        notify: notify?,
         universes: universes?,
     })
 }
@@ -173,10 +190,18 @@ fn read_http(
 ) -> Option<HttpConfig> {
     let spec: HttpSpec = reader.read(table, at)?;
     let listen = spec.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
+    if let Some(url) = &spec.public_url
+        && (!notify::is_address(url) || url.ends_with('/'))
+    {
+        let expected =
+            "an address such as \"https://rotation.example.org\", without a slash at its end";
+        reader.bad_value(&at.key("public_url"), expected, url);
+    }
     match listen.parse() {
         Ok(listen) => Some(HttpConfig {
             listen,
             token_file: spec.token_file.map(|path| folder.join(path)),
+            public_url: spec.public_url,
         }),
         Err(_) => {
             reader.bad_value(

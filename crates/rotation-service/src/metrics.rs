@@ -227,6 +227,14 @@ impl Metrics {
         String::from_utf8(text).expect("the text format is UTF-8")
     }
 
+    /// Takes further metrics into the same page.
+    pub(crate) fn register<C: Collector + Clone + 'static>(
+        &self,
+        collector: prometheus::Result<C>,
+    ) -> C {
+        register(&self.registry, collector)
+    }
+
     /// Handles for one universe, resolved once.
     pub fn universe(&self, plan: &UniversePlan) -> UniverseMetrics {
         let name = plan.name.as_str();

@@ -32,6 +32,9 @@ pub fn describe(config: &Config) -> String {
         format!("token from {}", path.display())
     });
     line(format!("http        {}, {token}", config.http.listen));
+    if let Some(notify) = &config.notify {
+        crate::notify::describe(notify, &kafka.group, &mut line);
+    }
     for universe in &config.universes {
         line(String::new());
         describe_universe(universe, &mut line);
