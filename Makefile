@@ -21,6 +21,8 @@ export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
 export ROTATION_PYTHON ?= $(CACHE)/python/bin/python
 export PROMETHEUS ?= $(or $(shell command -v prometheus),$(CACHE)/prometheus/usr/bin/prometheus)
 export PROMTOOL ?= $(or $(shell command -v promtool),$(CACHE)/prometheus/usr/bin/promtool)
+export ALERTMANAGER ?= $(or $(shell command -v prometheus-alertmanager),$(CACHE)/alertmanager/usr/bin/prometheus-alertmanager)
+export AMTOOL ?= $(or $(shell command -v amtool),$(CACHE)/alertmanager/usr/bin/amtool)
 
 .PHONY: help
 help: ## List the targets
@@ -37,7 +39,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@scripts/system-packages test || echo "some tests lack what they need: they will be skipped, or fail where CI=true"
 	@$(MAKE) kafka || echo "no Apache Kafka: tests that need it will be skipped, or fail where CI=true"
 	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
-	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
+	@$(MAKE) prometheus || echo "no Prometheus or Alertmanager: tests that need them will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
@@ -148,8 +150,10 @@ python: ## Install what the Python checks need into .cache/python
 	  cp tests/python/requirements.txt $(CACHE)/python/requirements.txt; }
 
 .PHONY: prometheus
-prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is installed
-	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/fetch-prometheus $(CACHE)/prometheus
+prometheus: ## Fetch Debian's Prometheus and Alertmanager into .cache, where none is installed
+	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/unpack-debian prometheus $(CACHE)/prometheus
+	@[ -x "$(ALERTMANAGER)" ] && [ -x "$(AMTOOL)" ] || \
+	  scripts/unpack-debian prometheus-alertmanager $(CACHE)/alertmanager
 
 .PHONY: clean
 clean: ## Remove what was built and what was fetched

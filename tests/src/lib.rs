@@ -6,6 +6,8 @@
 //! - [`chaos`]: the service on the cluster while everything that breaks in the field is broken
 //! - [`certificates`]: authorities and certificates made for a test
 //! - [`prometheus`]: Prometheus, started on loopback, and the expressions of the shipped panels and rules
+//! - [`alertmanager`]: Alertmanager, started on loopback, and amtool
+//! - [`hooks`]: a web server that takes what is posted, or behaves badly; [`notify`]: events for `rotation notify`
 //! - [`load`]: how late alerts are, what processes add, what a long run leaves
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
@@ -18,6 +20,7 @@
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
+pub mod alertmanager;
 pub mod bench;
 pub mod broker;
 pub mod certificates;
@@ -25,9 +28,11 @@ pub mod chaos;
 pub mod cluster;
 pub mod counting;
 pub mod fuzzing;
+pub mod hooks;
 pub mod leashed;
 pub mod load;
 pub mod market;
+pub mod notify;
 pub mod prometheus;
 pub mod proxy;
 pub mod sbom;
