@@ -213,13 +213,14 @@ struct AskedId {
 }
 
 impl AskedId {
-    fn id(self) -> Result<String, Response> {
-        self.id.ok_or_else(|| bad("expected the parameter `id`"))
+    fn id(self) -> Result<String, Box<Response>> {
+        let refused = || Box::new(bad("expected the parameter `id`"));
+        self.id.ok_or_else(refused)
     }
 }
 
 async fn episode(State(view): Shown, Asked(asked): Asked<AskedId>) -> Result<Response, Response> {
-    let id = asked.id()?;
+    let id = asked.id().map_err(|refused| *refused)?;
     let command = |id: &str| view.explain_command(id);
     let found = view.read().model.episode(&id, command);
     let found =
@@ -228,7 +229,7 @@ async fn episode(State(view): Shown, Asked(asked): Asked<AskedId>) -> Result<Res
 }
 
 async fn explain(State(view): Shown, Asked(asked): Asked<AskedId>) -> Result<Response, Response> {
-    let id = asked.id()?;
+    let id = asked.id().map_err(|refused| *refused)?;
     if !view.read().model.has_event(&id) {
         return Err(unknown(format!("no event has the id {id:?}")));
     }
