@@ -13,15 +13,29 @@ import {
   choice,
   columns,
   figure,
+  increase,
   lines,
   other,
   page,
+  rate,
   rows,
   runbook,
   steps,
   thresholds,
   variables,
 } from './parts';
+
+/** How far each source partition has come. */
+const SOURCES = `universe_partition:rotation_source_horizon_seconds:max{${UNIVERSE}}`;
+
+/** How long the share of commits takes at most. */
+function commits(share: number): string {
+  const bucket = 'rotation_commit_duration_seconds_bucket';
+  return `histogram_quantile(${share}, ${rate('stage, le', bucket, PROCESS)})`;
+}
+
+/** What tells one alert from another. */
+const ALERT = ['alertname', 'alertstate', 'severity', 'instance', 'stage', 'universe', 'rule'];
 
 const GOOD_OR_BAD = thresholds([null, 'green'], [1, 'red']);
 
@@ -35,7 +49,7 @@ const NOW: Section = {
       height: 4,
       ask: [
         {
-          expr: 'count(ALERTS{alertname=~"Rotation.+", alertname!="RotationEpisodeOpen", alertstate="firing"}) or vector(0)',
+          expr: 'count(ALERTS{alertname=~"Rotation.+", severity!="info", alertstate="firing"}) or vector(0)',
         },
       ],
       runbook: 'alerts',
@@ -100,7 +114,7 @@ const NOW: Section = {
       height: 6,
       ask: [
         {
-          expr: 'max by (alertname, alertstate, severity, instance, stage, universe, rule) (ALERTS{alertname=~"Rotation.+"})',
+          expr: `max by (${ALERT.join(', ')}) (ALERTS{alertname=~"Rotation.+"})`,
         },
       ],
       runbook: 'alerts',
@@ -123,7 +137,7 @@ const RATE: Section = {
       unit: 'ops',
       ask: [
         {
-          expr: `sum by (stage) (rate(rotation_records_consumed_total{${PROCESS}}[$__rate_interval]))`,
+          expr: rate('stage', 'rotation_records_consumed_total', PROCESS),
           legend: '{{stage}}',
         },
       ],
@@ -137,7 +151,7 @@ const RATE: Section = {
       unit: 'ops',
       ask: [
         {
-          expr: `sum by (universe) (rate(rotation_ticks_accepted_total{${UNIVERSE}, ${PROCESS}}[$__rate_interval]))`,
+          expr: rate('universe', 'rotation_ticks_accepted_total', `${UNIVERSE}, ${PROCESS}`),
           legend: '{{universe}}',
         },
       ],
@@ -151,7 +165,7 @@ const RATE: Section = {
       unit: 'ops',
       ask: [
         {
-          expr: `sum by (universe, clock) (rate(rotation_bars_total{${UNIVERSE}, ${PROCESS}}[$__rate_interval]))`,
+          expr: rate('universe, clock', 'rotation_bars_total', `${UNIVERSE}, ${PROCESS}`),
           legend: '{{universe}} {{clock}}',
         },
       ],
@@ -163,7 +177,7 @@ const RATE: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (universe, rule) (increase(rotation_sections_total{${RULES}, ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('universe, rule', 'rotation_sections_total', `${RULES}, ${PROCESS}`),
           legend: '{{universe}} {{rule}}',
         },
       ],
@@ -176,7 +190,7 @@ const RATE: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (universe, severity) (increase(rotation_alerts_total{${RULES}, ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('universe, severity', 'rotation_alerts_total', `${RULES}, ${PROCESS}`),
           legend: '{{universe}} {{severity}}',
         },
       ],
@@ -187,9 +201,7 @@ const RATE: Section = {
       width: 8,
       height: 8,
       unit: 'ops',
-      ask: [
-        { expr: `sum by (stage) (rate(rotation_commits_total{${PROCESS}}[$__rate_interval]))`, legend: '{{stage}}' },
-      ],
+      ask: [{ expr: rate('stage', 'rotation_commits_total', PROCESS), legend: '{{stage}}' }],
     }),
   ],
 };
@@ -204,7 +216,7 @@ const ERRORS: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (code) (increase(rotation_dead_letters_total{${PROCESS}}[$__rate_interval]))`,
+          expr: increase('code', 'rotation_dead_letters_total', PROCESS),
           legend: '{{code}}',
         },
       ],
@@ -217,7 +229,7 @@ const ERRORS: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (code) (increase(rotation_ticks_dropped_total{universe=~"$universe|", ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('code', 'rotation_ticks_dropped_total', `universe=~"$universe|", ${PROCESS}`),
           legend: '{{code}}',
         },
       ],
@@ -229,7 +241,7 @@ const ERRORS: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (stage, code) (increase(rotation_commit_failures_total{${PROCESS}}[$__rate_interval]))`,
+          expr: increase('stage, code', 'rotation_commit_failures_total', PROCESS),
           legend: '{{stage}} {{code}}',
         },
       ],
@@ -274,7 +286,7 @@ const ERRORS: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (universe, clock, cause) (increase(rotation_corrections_total{${UNIVERSE}, ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('universe, clock, cause', 'rotation_corrections_total', `${UNIVERSE}, ${PROCESS}`),
           legend: '{{universe}} {{clock}} {{cause}}',
         },
       ],
@@ -287,17 +299,17 @@ const DURATION: Section = {
   panels: [
     lines({
       title: 'Commit latency',
-      text: 'From opening a transaction to its commit: half of them take no longer than the median, one in a hundred longer than the p99.',
+      text: 'From opening a transaction to its commit: the median, and what one in a hundred exceeds.',
       width: 8,
       height: 8,
       unit: 's',
       ask: [
         {
-          expr: `histogram_quantile(0.5, sum by (stage, le) (rate(rotation_commit_duration_seconds_bucket{${PROCESS}}[$__rate_interval])))`,
+          expr: commits(0.5),
           legend: '{{stage}} median',
         },
         {
-          expr: `histogram_quantile(0.99, sum by (stage, le) (rate(rotation_commit_duration_seconds_bucket{${PROCESS}}[$__rate_interval])))`,
+          expr: commits(0.99),
           legend: '{{stage}} p99',
         },
       ],
@@ -316,13 +328,13 @@ const DURATION: Section = {
     }),
     lines({
       title: 'Sources behind the fastest',
-      text: 'How far each partition of the ticks topic is behind the one that is furthest, in event time. Sections wait for the slowest.',
+      text: 'How far each partition of the ticks topic is behind in event time. Sections wait for the slowest.',
       width: 8,
       height: 8,
       unit: 's',
       ask: [
         {
-          expr: `max by (universe) (universe_partition:rotation_source_horizon_seconds:max{${UNIVERSE}}) - on (universe) group_right () universe_partition:rotation_source_horizon_seconds:max{${UNIVERSE}}`,
+          expr: `max by (universe) (${SOURCES}) - on (universe) group_right () ${SOURCES}`,
           legend: '{{universe}} partition {{partition}}',
         },
       ],
@@ -347,7 +359,7 @@ const FULL: Section = {
   panels: [
     lines({
       title: 'Records waiting',
-      text: 'Between the last record stepped and the end of each partition. The marker that ends a transaction counts as one.',
+      text: 'Up to the end of each partition. The marker that ends a transaction counts as one.',
       width: 8,
       height: 8,
       ask: [
@@ -390,7 +402,7 @@ const PROCESSES: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (stage, event) (increase(rotation_rebalances_total{${PROCESS}}[$__rate_interval]))`,
+          expr: increase('stage, event', 'rotation_rebalances_total', PROCESS),
           legend: '{{stage}} {{event}}',
         },
       ],
@@ -429,7 +441,7 @@ const PROCESSES: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (outcome) (increase(rotation_config_reloads_total{${PROCESS}}[$__rate_interval]))`,
+          expr: increase('outcome', 'rotation_config_reloads_total', PROCESS),
           legend: '{{outcome}}',
         },
       ],
@@ -442,7 +454,7 @@ const PROCESSES: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (universe, change) (increase(rotation_rules_changed_total{${UNIVERSE}, ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('universe, change', 'rotation_rules_changed_total', `${UNIVERSE}, ${PROCESS}`),
           legend: '{{universe}} {{change}}',
         },
       ],
