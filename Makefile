@@ -15,6 +15,7 @@ TICKS ?= 200000000
 BACKLOG ?= 5000000
 SEEDS ?= 1000
 FIRST ?= 0
+PORT ?= 9092
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
@@ -39,6 +40,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
 	@$(MAKE) grafana-packages || echo "no packages for the dashboards: their tests will be skipped, or fail where CI=true"
+	@$(MAKE) page-tests || echo "no modules of npm: tests of the page will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
@@ -137,6 +139,10 @@ kafka: ## Fetch Apache Kafka into .cache/kafka
 	    dependency:copy-dependencies -DoutputDirectory=$(CACHE)/kafka/libs; \
 	  cp tests/kafka/pom.xml $(CACHE)/kafka/pom.xml; }
 
+.PHONY: broker
+broker: system-packages kafka ## Run one node of Apache Kafka on 127.0.0.1:9092 (PORT), to try things on
+	@scripts/broker $(CACHE)/kafka/libs $(CURDIR)/target/broker $(PORT)
+
 # The copy of the list beside the packages says which list they came from.
 .PHONY: python
 python: ## Install what the Python checks need into .cache/python
@@ -164,9 +170,24 @@ grafana-packages: ## Install what makes the Grafana dashboards into deploy/grafa
 dashboards: grafana-packages ## Make the Grafana dashboards from their source, deploy/grafana/src
 	@cd deploy/grafana; npm run --silent generate
 
+PAGE := crates/rotation-service/page
+
+# The copy of the lock file beside the modules says which lock file they came from.
+.PHONY: page-tests
+page-tests: ## Install what building the page and its tests need, with npm
+	@for folder in $(PAGE) tests/page; do \
+	  cmp -s $$folder/package-lock.json $$folder/node_modules/package-lock.json || { \
+	    echo "installing modules into $$folder/node_modules"; \
+	    (cd $$folder && npm ci --silent) && cp $$folder/package-lock.json $$folder/node_modules/; } || exit 1; \
+	done
+
+.PHONY: page
+page: page-tests ## Build the page into crates/rotation-service/page/dist, which is committed
+	@cd $(PAGE) && npm run --silent test && npm run --silent build
+
 .PHONY: clean
 clean: ## Remove what was built and what was fetched
-	rm -rf target .cache deploy/grafana/node_modules
+	rm -rf target .cache $(PAGE)/node_modules tests/page/node_modules deploy/grafana/node_modules
 
 .PHONY: rust
 rust:

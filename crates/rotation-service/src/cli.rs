@@ -2,7 +2,7 @@
 
 use crate::{
     audit, backtest, calibrate, changepoints, config, demo, explain, redrive, replay, run, secrets,
-    tail, why,
+    tail, view, why,
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
@@ -95,6 +95,8 @@ enum SchemaOf {
     Reading,
     /// The configuration file.
     Config,
+    /// The page's data, `/api/v1`: an OpenAPI document.
+    Openapi,
 }
 
 impl Cli {
@@ -130,6 +132,7 @@ impl Cli {
                     SchemaOf::Alert => rotation_wire::schema::alert(),
                     SchemaOf::Reading => rotation_wire::schema::reading(),
                     SchemaOf::Config => config::schema(),
+                    SchemaOf::Openapi => view::openapi::document().clone(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;
                 Ok(ExitCode::SUCCESS)

@@ -20,9 +20,11 @@ mod failures;
 mod process;
 mod standing;
 mod universe;
+mod view;
 
 use standing::Standing;
 pub use universe::UniverseMetrics;
+pub use view::ViewMetrics;
 
 /// A metric's name, its labels, and what it says.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +88,11 @@ docs! {
     RESTORE = "rotation_restore_seconds" ["stage"] "Time that the newest restore of a task's state took.";
     LOST = "rotation_lost_records_total" ["stage", "partition"] "Records gone before they were read, where the process was told to go on.";
     VIOLATIONS = "rotation_invariant_violations_total" ["invariant"] "Events for the alert topic that break what always holds of it, by what.";
+    VIEW_RECORDS = "rotation_view_records_total" ["topic"] "Records that the page has read.";
+    VIEW_MALFORMED = "rotation_view_malformed_total" ["topic"] "Records that the page passed over because they are none of ours.";
+    VIEW_CAUGHT_UP = "rotation_view_caught_up" ["topic"] "1 while the page has read a topic to its end, else 0.";
+    VIEW_CLIENTS = "rotation_view_clients" [] "Clients of the page's stream.";
+    VIEW_DROPPED = "rotation_view_clients_dropped_total" ["reason"] "Clients of the page's stream sent away: full, or slow.";
     RSS = "rotation_process_resident_memory_bytes" [] "Resident memory of the process.";
     START = "rotation_process_start_time_seconds" [] "When the process started, in seconds since 1970 UTC.";
 }
@@ -126,6 +133,7 @@ pub struct Metrics {
     restore: GaugeVec,
     lost: IntCounterVec,
     violations: IntCounterVec,
+    view: view::Families,
     rss: IntGauge,
     /// The rules of each universe whose series were made.
     begun: Arc<Mutex<BTreeMap<String, Vec<RulePlan>>>>,
@@ -212,6 +220,7 @@ impl Metrics {
             restore: gauge(r, &RESTORE),
             lost: counter(r, &LOST),
             violations: counter(r, &VIOLATIONS),
+            view: view::Families::new(r),
             rss: register(r, IntGauge::with_opts(opts(&RSS))),
             begun: Arc::default(),
             registry,

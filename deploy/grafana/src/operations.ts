@@ -15,6 +15,7 @@ import {
   figure,
   increase,
   lines,
+  mapping,
   other,
   page,
   rate,
@@ -463,6 +464,49 @@ const PROCESSES: Section = {
   ],
 };
 
+const PAGE: Section = {
+  title: 'Page',
+  panels: [
+    bars({
+      title: 'Records read for the page',
+      text: 'Records of the alert topic and of readings that the page has read.',
+      width: 8,
+      height: 7,
+      ask: [{ expr: increase('topic', 'rotation_view_records_total', PROCESS), legend: '{{topic}}' }],
+    }),
+    bars({
+      title: 'Passed over',
+      text: 'Records of those topics that are none of ours.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: increase('topic', 'rotation_view_malformed_total', PROCESS), legend: '{{topic}}' }],
+    }),
+    figure({
+      title: 'Up to date',
+      text: 'Whether the page of every process has read each topic to its end.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: `min by (topic) (rotation_view_caught_up{${PROCESS}})`, legend: '{{topic}}' }],
+    })
+      .mappings(mapping({ '0': ['behind', 'orange'], '1': ['yes', 'green'] }))
+      .thresholds(thresholds([null, 'orange'], [1, 'green'])),
+    steps({
+      title: 'Readers',
+      text: 'Clients of the stream of events of each process.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: `rotation_view_clients{${PROCESS}}`, legend: '{{instance}}' }],
+    }).decimals(0),
+    bars({
+      title: 'Readers sent away',
+      text: 'Clients refused since there are too many, or cut off since they are too slow; they come back by themselves.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: increase('reason', 'rotation_view_clients_dropped_total', PROCESS), legend: '{{reason}}' }],
+    }),
+  ],
+};
+
 export function operations(): dashboard.Dashboard {
   const processes = choice('instance', 'Process', 'label_values(rotation_build_info, instance)');
   const made = new dashboard.DashboardBuilder('Rotation operations')
@@ -476,5 +520,5 @@ export function operations(): dashboard.Dashboard {
     .refresh('30s')
     .variables(variables(processes))
     .links([other('Market', 'rotation'), page('Page', 'now'), runbook('alerts').title('Runbook')]);
-  return build(made, [NOW, RATE, ERRORS, DURATION, FULL, PROCESSES]);
+  return build(made, [NOW, RATE, ERRORS, DURATION, FULL, PROCESSES, PAGE]);
 }
