@@ -24,13 +24,23 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Where it was not built: `cargo build --workspace --bins` does.
 #[must_use]
 pub fn binary() -> PathBuf {
+    program("rotation")
+}
+
+/// A program of the workspace that was built beside this test.
+///
+/// # Panics
+///
+/// Where it was not built: `cargo build --workspace --bins` does.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     // Tests are built one folder below the programs.
     let beside = test.ancestors().skip(1).take(2);
-    let mut found = beside.map(|folder| folder.join("rotation"));
-    found.find(|binary| binary.is_file()).unwrap_or_else(|| {
+    let mut found = beside.map(|folder| folder.join(name));
+    found.find(|program| program.is_file()).unwrap_or_else(|| {
         panic!(
-            "no `rotation` beside {}: run `cargo build --workspace --bins` first",
+            "no `{name}` beside {}: run `cargo build --workspace --bins` first",
             test.display()
         )
     })
@@ -166,9 +176,30 @@ impl Deployment {
         args: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Service> {
+        self.start("run", config, instance, args, environment)
+    }
+
+    /// Starts `rotation notify` with a configuration, under this instance name.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn notify(&self, config: &Path, instance: &str, args: &[&str]) -> Result<Service> {
+        let args = [&["--listen", "127.0.0.1:0"], args].concat();
+        self.start("notify", config, instance, &args, &[])
+    }
+
+    fn start(
+        &self,
+        command: &str,
+        config: &Path,
+        instance: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Service> {
         let log = self.folder.path().join(format!("{}.log", unique(instance)));
         let child = Command::new(binary())
-            .arg("run")
+            .arg(command)
             .arg("--config")
             .arg(config)
             .args(["--instance", instance])
@@ -178,7 +209,7 @@ impl Deployment {
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
             .spawn()
-            .context("cannot start rotation run")?;
+            .with_context(|| format!("cannot start rotation {command}"))?;
         Ok(Service { child, log })
     }
 

@@ -26,7 +26,7 @@ fn packages() -> Option<PathBuf> {
     if has_node && packages.join("typescript/bin/tsc").is_file() {
         return Some(packages);
     }
-    skipped::skip("no Node, or not its packages: `make grafana-packages` fetches them");
+    skipped::skip("no Node, or not its packages: `make node` fetches them");
     None
 }
 

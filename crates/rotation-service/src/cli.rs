@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::{
-    audit, backtest, calibrate, changepoints, config, demo, explain, redrive, replay, run, secrets,
-    tail, view, why,
+    audit, backtest, calibrate, changepoints, config, demo, explain, notify, redrive, replay, run,
+    secrets, tail, view, why,
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
@@ -46,6 +46,8 @@ enum Command {
     Audit(audit::Args),
     /// Compute one alert anew from the bars that it cites, and show how.
     Explain(explain::Args),
+    /// Tell people and other systems what stands on the alert topic: Alertmanager, PagerDuty, chat, webhooks.
+    Notify(notify::Args),
     /// Put dead letters back on their topic.
     Redrive(redrive::Args),
     /// Put market data files on the ticks topic.
@@ -58,7 +60,7 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Score the change points of `mean_shift` on annotated series.
     ScoreChangepoints(changepoints::Args),
-    /// Print a JSON Schema.
+    /// Print a JSON Schema, or the AsyncAPI document of the topics.
     Schema(SchemaArgs),
     /// Print a shell's completion script.
     Completions {
@@ -78,7 +80,8 @@ struct CheckArgs {
 #[command(after_help = "\
 Examples:
   rotation schema input > input.schema.json
-  rotation schema alert")]
+  rotation schema alert
+  rotation schema asyncapi > asyncapi.json")]
 struct SchemaArgs {
     /// Of what.
     #[arg(value_enum)]
@@ -97,6 +100,18 @@ enum SchemaOf {
     Config,
     /// The page's data, `/api/v1`: an OpenAPI document.
     Openapi,
+    /// Topics, keys, headers and payloads, as an AsyncAPI 3.0 document.
+    Asyncapi,
+}
+
+/// The AsyncAPI document, for topics of the names that they have unless configured.
+pub fn asyncapi() -> serde_json::Value {
+    let topics = config::Topics::default();
+    rotation_wire::asyncapi::document(rotation_wire::asyncapi::Addresses {
+        ticks: &topics.ticks,
+        alerts: &topics.alerts,
+        dead_letters: &topics.dead_letters,
+    })
 }
 
 impl Cli {
@@ -112,6 +127,7 @@ impl Cli {
             Command::Tail(args) => tail::run(&args),
             Command::Audit(args) => audit::run(&args, &mut out.lock()),
             Command::Explain(args) => explain::run(&args, &mut out.lock()),
+            Command::Notify(args) => notify::run(&args, &mut out),
             Command::Redrive(args) => redrive::run(&args, &mut out.lock()),
             Command::Replay(args) => replay::run(&args),
             Command::Check(args) => {
@@ -133,6 +149,7 @@ impl Cli {
                     SchemaOf::Reading => rotation_wire::schema::reading(),
                     SchemaOf::Config => config::schema(),
                     SchemaOf::Openapi => view::openapi::document().clone(),
+                    SchemaOf::Asyncapi => asyncapi(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;
                 Ok(ExitCode::SUCCESS)
