@@ -507,6 +507,62 @@ const PAGE: Section = {
   ],
 };
 
+const NOTIFIER: Section = {
+  title: 'Notifier',
+  panels: [
+    bars({
+      title: 'Delivered',
+      text: 'Events that each target has taken, and alerts posted again because they stand.',
+      width: 8,
+      height: 7,
+      ask: [
+        { expr: increase('target', 'rotation_notify_delivered_total', PROCESS), legend: '{{target}}' },
+        { expr: increase('target', 'rotation_notify_repeated_total', PROCESS), legend: '{{target}} again' },
+        { expr: increase('target', 'rotation_notify_muted_total', PROCESS), legend: '{{target}} muted' },
+      ],
+    }),
+    bars({
+      title: 'Failed attempts',
+      text: 'Attempts that failed and those made again; what was given up went to the dead letters.',
+      width: 8,
+      height: 7,
+      ask: [
+        { expr: increase('target', 'rotation_notify_failed_attempts_total', PROCESS), legend: '{{target}} failed' },
+        { expr: increase('target', 'rotation_notify_retries_total', PROCESS), legend: '{{target}} again' },
+        { expr: increase('target', 'rotation_notify_dead_letters_total', PROCESS), legend: '{{target}} given up' },
+      ],
+      runbook: 'rotationnotifygaveup',
+    }),
+    lines({
+      title: 'Oldest undelivered',
+      text: 'Age of the oldest event that a target has not taken.',
+      width: 8,
+      height: 7,
+      unit: 's',
+      ask: [{ expr: `max by (target) (rotation_notify_oldest_seconds{${PROCESS}})`, legend: '{{target}}' }],
+      runbook: 'rotationnotifybehind',
+    }),
+    steps({
+      title: 'Waiting and standing',
+      text: 'Events that a target has to take, and episodes that it was told of and that stand.',
+      width: 12,
+      height: 7,
+      ask: [
+        { expr: `sum by (target) (rotation_notify_waiting{${PROCESS}})`, legend: '{{target}} waiting' },
+        { expr: `sum by (target) (rotation_notify_standing{${PROCESS}})`, legend: '{{target}} standing' },
+      ],
+    }).decimals(0),
+    lines({
+      title: 'Commits of the notifier',
+      text: 'Commits of what was delivered; those that failed are tried again.',
+      width: 12,
+      height: 7,
+      unit: 'ops',
+      ask: [{ expr: rate('outcome', 'rotation_notify_commits_total', PROCESS), legend: '{{outcome}}' }],
+    }),
+  ],
+};
+
 export function operations(): dashboard.Dashboard {
   const processes = choice('instance', 'Process', 'label_values(rotation_build_info, instance)');
   const made = new dashboard.DashboardBuilder('Rotation operations')
@@ -520,5 +576,5 @@ export function operations(): dashboard.Dashboard {
     .refresh('30s')
     .variables(variables(processes))
     .links([other('Market', 'rotation'), page('Page', 'now'), runbook('alerts').title('Runbook')]);
-  return build(made, [NOW, RATE, ERRORS, DURATION, FULL, PROCESSES, PAGE]);
+  return build(made, [NOW, RATE, ERRORS, DURATION, FULL, PROCESSES, PAGE, NOTIFIER]);
 }
