@@ -9,7 +9,8 @@ use rotation_engine::detector::Kind;
 use rotation_engine::detector::regime;
 use rotation_engine::output::{DropCode, RejectCode};
 use rotation_service::cli::Cli;
-use rotation_service::metrics::NAMES;
+use rotation_service::metrics::{MetricDoc, NAMES};
+use rotation_service::notify;
 use rotation_tests::prometheus::rule_files;
 use rotation_tests::workspace;
 
@@ -236,6 +237,11 @@ fn tests_that_are_named_exist() {
     assert!(named > 5, "only {named} tests are named");
 }
 
+/// The metrics of the service, then those of the notifier.
+fn metrics() -> impl Iterator<Item = &'static MetricDoc> {
+    NAMES.iter().chain(notify::NAMES)
+}
+
 /// What `docs/METRICS.md` has to say.
 fn metrics_page() -> String {
     let mut page = String::from(
@@ -247,7 +253,7 @@ fn metrics_page() -> String {
          `deploy/prometheus/rules`, `deploy/grafana`.\n\n\
          | metric | labels | |\n| --- | --- | --- |\n",
     );
-    for metric in NAMES {
+    for metric in metrics() {
         let labels: Vec<String> = metric
             .labels
             .iter()
@@ -303,9 +309,7 @@ fn metrics_that_are_named_exist() {
         let base = ["_bucket", "_sum", "_count"]
             .iter()
             .find_map(|end| name.strip_suffix(end));
-        NAMES
-            .iter()
-            .any(|metric| metric.name == name || Some(metric.name) == base)
+        metrics().any(|metric| metric.name == name || Some(metric.name) == base)
     };
     let mut faults = Vec::new();
     let mut named = 0;
