@@ -86,6 +86,8 @@ export function showHistory(stage: Stage): void {
     drawList();
   };
 
+  const refresh = onceAFrame(() => show(false));
+
   let asked = 0;
   const fetchFrom = async (after: string | null): Promise<void> => {
     asked += 1;
@@ -125,7 +127,7 @@ export function showHistory(stage: Stage): void {
       episodes = [episode, ...episodes].sort(byOpening);
       total += 1;
     }
-    show(false);
+    refresh();
   });
   signal.addEventListener("abort", () => {
     stop();

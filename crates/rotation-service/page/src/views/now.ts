@@ -51,12 +51,19 @@ export function showNow({ root, live, signal }: Stage): void {
   });
 
   const update = (element: HTMLElement, episode: Episode): void => {
-    const mark = `${episode.transitions}/${episode.spark.at(-1)?.[0] ?? 0}`;
-    if (element.dataset["mark"] === mark) return;
+    const transitions = String(episode.transitions);
+    const newest = String(episode.spark.at(-1)?.[0]);
+    // A link that a finger is on must not be put anew for a reading's sake.
+    if (element.dataset["transitions"] === transitions) {
+      const picture = element.querySelector(".spark");
+      if (picture && element.dataset["newest"] !== newest) picture.replaceWith(spark(episode.spark, 40));
+      element.dataset["newest"] = newest;
+      return;
+    }
     const focused = element.contains(document.activeElement);
     element.className = `episode ${episode.severity}`;
-    element.dataset["mark"] = mark;
-    element.dataset["transitions"] = String(episode.transitions);
+    element.dataset["transitions"] = transitions;
+    element.dataset["newest"] = newest;
     put(element, ...body(episode, age(live, episode.universe, episode.since)));
     if (focused) element.querySelector("a")?.focus();
   };
@@ -103,7 +110,7 @@ function body(episode: Episode, since: HTMLElement): Child[] {
       h("span", { class: "muted" }, `${episode.universe} · ${episode.rule} · ${episode.subject}`),
       h("span", { class: "muted" }, "since ", when(episode.since)),
       episode.parent !== undefined && h("a", { href: toEpisode(episode.parent) }, "part of another")),
-    episode.spark.length > 1 && spark(episode.spark, 40),
+    spark(episode.spark, 40),
   ];
 }
 

@@ -62,7 +62,8 @@ export function showRules(stage: Stage): void {
   };
   const update = (element: HTMLElement, rule: Rule): void => {
     const mark = JSON.stringify([rule.reading, rule.missing, rule.nearness, rule.open]);
-    if (element.dataset["mark"] === mark) return;
+    // A link that a finger is on stays what it is.
+    if (element.dataset["mark"] === mark || element.matches(":active")) return;
     element.dataset["mark"] = mark;
     element.className = rule.reading?.open || rule.open > 0 ? "rule is-open" : "rule";
     const facts = element.querySelector(".rule-facts") as HTMLElement;
