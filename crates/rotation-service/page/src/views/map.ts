@@ -234,8 +234,8 @@ function paint(svg: SVGSVGElement, size: number, members: readonly string[], sho
     const [left, top] = [x(now.ratio), y(now.momentum)];
     const isRight = left > size - 90;
     // A name gives way to those that stand there already.
-    let low = top + 4;
-    while (labels.some(([x, y]) => Math.abs(x - left) < 44 && Math.abs(y - low) < 13)) low += 13;
+    const isFree = (low: number): boolean => !labels.some(([x, y]) => Math.abs(x - left) < 44 && Math.abs(y - low) < 13);
+    const low = top + 4 + ([0, 13, -13, 26, -26, 39].find((by) => isFree(top + 4 + by)) ?? 0);
     labels.push([left, low]);
     heads.push(s("g", { class: `head c${index % COLOURS}`, "data-member": member, tabindex: 0, role: "img", "aria-label": say(member, now), transform: `translate(${left.toFixed(1)} ${top.toFixed(1)})` },
       s("title", {}, say(member, now)), s("circle", { class: "halo", r: 14 }), s("path", { d: shapeOf(index) }),
