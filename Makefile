@@ -38,8 +38,10 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@scripts/system-packages test || echo "some tests lack what they need: they will be skipped, or fail where CI=true"
 	@$(MAKE) kafka || echo "no Apache Kafka: tests that need it will be skipped, or fail where CI=true"
 	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
+	@$(MAKE) examples || echo "no built examples: tests that need them will be skipped, or fail where CI=true"
+	@$(MAKE) asyncapi || echo "no schema of AsyncAPI: tests that need it will be skipped, or fail where CI=true"
 	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
-	@$(MAKE) page-tests || echo "no modules of npm: tests of the page will be skipped, or fail where CI=true"
+	@$(MAKE) node || echo "no modules of npm: tests of the page and the dashboards will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
@@ -153,28 +155,55 @@ python: ## Install what the Python checks need into .cache/python
 	    --requirement tests/python/requirements.txt; \
 	  cp tests/python/requirements.txt $(CACHE)/python/requirements.txt; }
 
+# The copies beside what was built say what it was built from.
+.PHONY: examples
+examples: ## Build the subscribers of examples/ into .cache/examples
+	@cmp -s examples/python/requirements.txt $(CACHE)/examples/python/requirements.txt || { \
+	  rm -rf $(CACHE)/examples/python; \
+	  echo "installing what the Python subscriber needs into .cache/examples"; \
+	  python3 -m venv $(CACHE)/examples/python; \
+	  $(CACHE)/examples/python/bin/pip install --quiet --disable-pip-version-check \
+	    --requirement examples/python/requirements.txt; \
+	  cp examples/python/requirements.txt $(CACHE)/examples/python/requirements.txt; }
+	@diff -rq examples/java $(CACHE)/examples/java/source > /dev/null 2>&1 || { \
+	  rm -rf $(CACHE)/examples/java; \
+	  echo "building the Java subscriber into .cache/examples"; \
+	  mvn --batch-mode --quiet -Dstyle.color=never --file examples/java/pom.xml \
+	    -Dbuilt=$(CACHE)/examples/java compile dependency:copy-dependencies; \
+	  cp -r examples/java $(CACHE)/examples/java/source; }
+
+# The copy of the list beside the packages says which list they came from.
+.PHONY: asyncapi
+asyncapi: ## Fetch the JSON Schema of AsyncAPI into .cache/asyncapi
+	@cmp -s tests/asyncapi/package-lock.json $(CACHE)/asyncapi/fetched.json || { \
+	  rm -rf $(CACHE)/asyncapi; mkdir -p $(CACHE)/asyncapi; \
+	  echo "fetching the JSON Schema of AsyncAPI into .cache/asyncapi"; \
+	  cp tests/asyncapi/package.json tests/asyncapi/package-lock.json tests/asyncapi/.npmrc $(CACHE)/asyncapi; \
+	  npm ci --prefix $(CACHE)/asyncapi --ignore-scripts --no-audit --no-fund --silent; \
+	  cp tests/asyncapi/package-lock.json $(CACHE)/asyncapi/fetched.json; }
+
 .PHONY: prometheus
 prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is installed
 	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/fetch-prometheus $(CACHE)/prometheus
 
 PAGE := crates/rotation-service/page
+NODE := $(PAGE) tests/page deploy/grafana
 
-# The copy of the lock file beside the modules says which lock file they came from.
-.PHONY: page-tests
-page-tests: ## Install what building the page and its tests need, with npm
-	@for folder in $(PAGE) tests/page; do \
-	  cmp -s $$folder/package-lock.json $$folder/node_modules/package-lock.json || { \
-	    echo "installing modules into $$folder/node_modules"; \
-	    (cd $$folder && npm ci --silent) && cp $$folder/package-lock.json $$folder/node_modules/; } || exit 1; \
-	done
+.PHONY: node
+node: ## Install what the page, its tests and the dashboards are made with, by npm
+	@scripts/node-modules $(NODE)
 
 .PHONY: page
-page: page-tests ## Build the page into crates/rotation-service/page/dist, which is committed
+page: node ## Build the page into crates/rotation-service/page/dist, which is committed
 	@cd $(PAGE) && npm run --silent test && npm run --silent build
+
+.PHONY: dashboards
+dashboards: node ## Make the Grafana dashboards from their source, deploy/grafana/src
+	@cd deploy/grafana && npm run --silent generate
 
 .PHONY: clean
 clean: ## Remove what was built and what was fetched
-	rm -rf target .cache $(PAGE)/node_modules tests/page/node_modules
+	rm -rf target .cache $(NODE:%=%/node_modules)
 
 .PHONY: rust
 rust:

@@ -10,6 +10,7 @@
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
 //! - [`market`]: the market data beside the repository
+//! - [`compatible`]: whether a reader of one JSON Schema reads what another writes
 //! - [`counting`]: a task to try stages with
 //! - [`fuzzing`]: what holds for every reader of foreign bytes, and a seeded mutator
 //! - [`bench`]: what `make bench` measures
@@ -23,6 +24,7 @@ pub mod broker;
 pub mod certificates;
 pub mod chaos;
 pub mod cluster;
+pub mod compatible;
 pub mod counting;
 pub mod fuzzing;
 pub mod leashed;

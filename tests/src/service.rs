@@ -24,13 +24,23 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Where it was not built: `cargo build --workspace --bins` does.
 #[must_use]
 pub fn binary() -> PathBuf {
+    program("rotation")
+}
+
+/// A program of the workspace that was built beside this test.
+///
+/// # Panics
+///
+/// Where it was not built: `cargo build --workspace --bins` does.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     // Tests are built one folder below the programs.
     let beside = test.ancestors().skip(1).take(2);
-    let mut found = beside.map(|folder| folder.join("rotation"));
-    found.find(|binary| binary.is_file()).unwrap_or_else(|| {
+    let mut found = beside.map(|folder| folder.join(name));
+    found.find(|program| program.is_file()).unwrap_or_else(|| {
         panic!(
-            "no `rotation` beside {}: run `cargo build --workspace --bins` first",
+            "no `{name}` beside {}: run `cargo build --workspace --bins` first",
             test.display()
         )
     })

@@ -1,6 +1,6 @@
 //! The page: its committed build, and the page in a real browser.
 //!
-//! `make page-tests` installs what they need; without it these tests are recorded as skipped. Screenshots of every
+//! `make node` installs what they need; without it these tests are recorded as skipped. Screenshots of every
 //! view are left in `target/page`.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
@@ -31,10 +31,10 @@ fn installed(folder: &str) -> Option<PathBuf> {
         skipped::skip(&format!("Node {NODE_MIN} or newer is needed, found {version:?}"));
         return None;
     }
-    let lock = path.join("node_modules/package-lock.json");
+    let lock = path.join("node_modules/.from.json");
     if fs::read(lock).ok() != fs::read(path.join("package-lock.json")).ok() {
         skipped::skip(&format!(
-            "no node_modules of this state in {folder}: make page-tests"
+            "no node_modules of this state in {folder}: make node"
         ));
         return None;
     }

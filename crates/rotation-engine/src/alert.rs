@@ -139,6 +139,17 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [State; 7] = [
+        State::Opened,
+        State::Escalated,
+        State::Eased,
+        State::Confirmed,
+        State::Corrected,
+        State::Resolved,
+        State::Retracted,
+    ];
+
     /// The name in events and labels.
     pub fn name(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub(crate) mod compare;
+mod episodes;
 mod positions;
 mod show;
 
@@ -27,6 +28,7 @@ Examples:
   rotation audit --config rules.toml --from 2026-01-01 --to 2026-02-01
   rotation audit --config rules.toml --sample 100 --json | jq .violations
   rotation audit --brokers localhost:9092    what needs no rules: ids, transitions, episodes, positions
+  rotation audit --brokers localhost:9092 --episodes | grep ^open
 
 It reads committed records, joins no group and writes nothing. Events are computed anew where the
 configuration has the rule in the version that the event names.
@@ -47,6 +49,10 @@ pub struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Print the episodes instead, a line each, sorted by id: open or closed, the id, then transition, state, severity
+    /// and as-of time of the newest event, between tabs. What does not hold is counted on standard error.
+    #[arg(long, conflicts_with_all = ["json", "from", "to"])]
+    episodes: bool,
 }
 
 /// Something that does not hold.
@@ -78,6 +84,8 @@ pub(crate) struct Report {
     pub(crate) positions: Vec<TaskPosition>,
     /// Nothing where no rules were given.
     pub(crate) comparison: Option<Comparison>,
+    /// Every episode, as a line.
+    pub(crate) episodes: Vec<String>,
     /// Episodes that stand, with their seconds of event time so far, where that is known.
     pub(crate) open: Vec<(OpenEpisode, Option<i64>)>,
     /// Universes that cannot be computed anew.
@@ -95,7 +103,14 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         to: args.to,
     };
     let report = audit(&opened, range, args.sample)?;
-    if args.json {
+    if args.episodes {
+        for line in &report.episodes {
+            writeln!(out, "{line}")?;
+        }
+        if !report.is_clean() {
+            eprintln!("warning: {}", show::verdict(&report));
+        }
+    } else if args.json {
         let document = serde_json::to_string_pretty(&show::document(&report))?;
         writeln!(out, "{document}")?;
     } else {
@@ -131,6 +146,7 @@ fn audit(opened: &Opened, range: Range, sample: Option<usize>) -> Result<Report,
         findings: positions.iter().filter_map(TaskPosition::finding).collect(),
         positions,
         comparison: None,
+        episodes: episodes::lines(&published),
         open: Vec::new(),
         refused: BTreeMap::new(),
     };

@@ -2,7 +2,7 @@
 
 use crate::{
     audit, backtest, calibrate, changepoints, config, demo, explain, redrive, replay, run, secrets,
-    tail, why,
+    tail, view, why,
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
@@ -58,7 +58,7 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Score the change points of `mean_shift` on annotated series.
     ScoreChangepoints(changepoints::Args),
-    /// Print a JSON Schema.
+    /// Print a JSON Schema, or the AsyncAPI document of the topics.
     Schema(SchemaArgs),
     /// Print a shell's completion script.
     Completions {
@@ -78,7 +78,8 @@ struct CheckArgs {
 #[command(after_help = "\
 Examples:
   rotation schema input > input.schema.json
-  rotation schema alert")]
+  rotation schema alert
+  rotation schema asyncapi > asyncapi.json")]
 struct SchemaArgs {
     /// Of what.
     #[arg(value_enum)]
@@ -95,6 +96,20 @@ enum SchemaOf {
     Reading,
     /// The configuration file.
     Config,
+    /// The page's data, `/api/v1`: an OpenAPI document.
+    Openapi,
+    /// Topics, keys, headers and payloads, as an AsyncAPI 3.0 document.
+    Asyncapi,
+}
+
+/// The AsyncAPI document, for topics of the names that they have unless configured.
+pub fn asyncapi() -> serde_json::Value {
+    let topics = config::Topics::default();
+    rotation_wire::asyncapi::document(rotation_wire::asyncapi::Addresses {
+        ticks: &topics.ticks,
+        alerts: &topics.alerts,
+        dead_letters: &topics.dead_letters,
+    })
 }
 
 impl Cli {
@@ -130,6 +145,8 @@ impl Cli {
                     SchemaOf::Alert => rotation_wire::schema::alert(),
                     SchemaOf::Reading => rotation_wire::schema::reading(),
                     SchemaOf::Config => config::schema(),
+                    SchemaOf::Openapi => view::openapi::document().clone(),
+                    SchemaOf::Asyncapi => asyncapi(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;
                 Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@
 //! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
 //! - [`metrics`], [`http`]: what operations see; [`secrets`]: files that hold secrets
 //! - [`changepoints`]: annotated series, and what `mean_shift` finds in them
+//! - [`view`]: the page, its data and the stream of what changes
 //! - [`files`]: market data readers; [`report`]: the page of a backtest; [`tail`]: alerts as lines
 
 pub mod audit;
@@ -32,4 +33,5 @@ pub mod stage;
 mod table;
 pub mod tail;
 pub mod tasks;
+pub mod view;
 pub mod why;

@@ -11,9 +11,12 @@
 //! - [`partition`]: which partition a key belongs to, as the Java client has it.
 //! - [`schema`]: JSON Schemas of input records, alerts, readings and the configuration.
 //! - [`digest`]: versions of rules.
+//! - [`asyncapi`]: the topics that others write or read, as an AsyncAPI document.
+//! - [`trace`]: W3C Trace Context in headers.
 //! - [`invariants`]: what always holds on the alert topic, as a fold.
 
 pub mod alerts;
+pub mod asyncapi;
 pub mod bars;
 pub mod dead_letter;
 pub mod digest;
@@ -24,3 +27,4 @@ pub mod readings;
 pub mod schema;
 pub mod state;
 mod text;
+pub mod trace;

@@ -120,6 +120,8 @@ fn flags_in_sentences_exist() {
         .get_subcommands()
         .flat_map(long_flags)
         .collect();
+    // The programs of `examples` have flags of their own, the same in each.
+    let subscriber = read("examples/python/subscriber.py");
     let mut faults = Vec::new();
     for (path, text) in pages() {
         let flags = spans(&text)
@@ -127,7 +129,9 @@ fn flags_in_sentences_exist() {
             .filter(|span| span.starts_with("--"));
         for flag in flags {
             let name = flag.split([' ', '=']).next().unwrap().to_owned();
-            if !known.contains(&name) {
+            let is_own =
+                path.starts_with("examples/") && subscriber.contains(&format!("\"{name}\""));
+            if !known.contains(&name) && !is_own {
                 faults.push(format!("{path}: {name}"));
             }
         }

@@ -47,14 +47,19 @@ pub(super) fn page(report: &Report) -> String {
         let text = format!("universe {universe} cannot be computed anew: {reason}");
         lines.extend(table::wrapped(&text, ""));
     }
-    lines.push(match report.findings.len() {
+    lines.push(verdict(report));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// What came of it, in a line.
+pub(super) fn verdict(report: &Report) -> String {
+    match report.findings.len() {
         0 if report.is_clean() => "clean".to_owned(),
         0 => "nothing found, but not everything could be looked at".to_owned(),
         1 => "1 violation".to_owned(),
         count => format!("{count} violations"),
-    });
-    lines.push(String::new());
-    lines.join("\n")
+    }
 }
 
 fn head(report: &Report) -> Vec<String> {

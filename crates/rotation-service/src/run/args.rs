@@ -3,6 +3,7 @@
 use super::{LogFormat, Options};
 use crate::config::Config;
 use crate::stage::StateMode;
+use crate::view::quoted;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use rotation_engine::clock::parse_span;
@@ -46,7 +47,7 @@ pub struct Args {
     /// A librdkafka property, as name=value; may be repeated.
     #[arg(short = 'X', long = "property", value_name = "NAME=VALUE", value_parser = property)]
     pub properties: Vec<GivenProperty>,
-    /// Address of /metrics, /healthz and /readyz, instead of the one in the configuration.
+    /// Address of the page, /metrics, /healthz and /readyz, instead of the one in the configuration.
     #[arg(long, value_name = "ADDRESS", env = "ROTATION_LISTEN")]
     pub listen: Option<SocketAddr>,
     /// File with the token of the HTTP address, instead of the one in the configuration.
@@ -71,6 +72,9 @@ pub struct Args {
     /// much memory as all snapshots have bytes.
     #[arg(long)]
     pub standby: bool,
+    /// Do not serve the page, and do not read the topics that it shows.
+    #[arg(long)]
+    pub no_page: bool,
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text", env = "ROTATION_LOG_FORMAT")]
     pub log_format: LogFormat,
@@ -170,6 +174,15 @@ impl Args {
         Ok(())
     }
 
+    /// Where the configuration and the brokers are, for other commands.
+    fn whereabouts(&self) -> String {
+        let mut text = format!(" --config {}", quoted(&self.config.to_string_lossy()));
+        if !self.brokers.is_empty() {
+            text.push_str(&format!(" --brokers {}", quoted(&self.brokers.join(","))));
+        }
+        text
+    }
+
     pub(super) fn options(&self) -> Options {
         Options {
             stages: self.stage,
@@ -180,6 +193,8 @@ impl Args {
             idle_after: self.idle_after,
             allow_data_loss: self.allow_data_loss,
             standby: self.standby,
+            page: !self.no_page,
+            whereabouts: self.whereabouts(),
         }
     }
 }
