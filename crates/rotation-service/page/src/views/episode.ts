@@ -164,7 +164,7 @@ function evidence(last: CloudEvent | undefined): HTMLElement {
 function transitions(stage: Stage, events: readonly CloudEvent[]): HTMLElement {
   const items = events.map((event) => {
     const { data } = event;
-    const why = data.rung ?? data.resolve_reason;
+    const why = data.rung === "open" ? undefined : (data.rung ?? data.resolve_reason);
     return h("li", { class: data.severity },
       h("div", { class: "top" }, h("span", { class: "muted" }, String(data.transition)), severityTag(data.severity), h("b", {}, data.state),
         why ? h("span", { class: "tag" }, words(why)) : null, when(data.as_of)),

@@ -198,8 +198,8 @@ function row(episode: Episode): HTMLElement {
   const lasted = episode.ended_at === null ? h("b", {}, "open") : span(Date.parse(episode.ended_at) - Date.parse(episode.since));
   return h("tr", {},
     h("td", {}, severityTag(episode.worst)),
-    h("td", { class: "n" }, when(episode.opened_at)),
-    h("td", { class: "n" }, lasted),
+    h("td", {}, when(episode.opened_at)),
+    h("td", {}, lasted),
     h("td", {}, h("span", {}, episode.rule), h("small", {}, episode.subject)),
     h("td", { class: "what" }, h("a", { href: toEpisode(episode.episode) }, episode.headline),
       h("small", {}, `${episode.state}${episode.resolve_reason ? `, ${words(episode.resolve_reason)}` : ""}; peak ${measure(episode.peak, episode.unit)}`)));

@@ -98,7 +98,7 @@ export function showNow({ root, live, signal }: Stage): void {
 }
 
 function body(episode: Episode, since: HTMLElement): Child[] {
-  const rung = episode.rung ? `, ${words(episode.rung)}` : "";
+  const rung = episode.rung && episode.rung !== "open" ? `, ${words(episode.rung)}` : "";
   return [
     h("div", { class: "top" }, severityTag(episode.severity), h("span", { class: "tag" }, `${episode.state}${rung}`),
       episode.replay && h("span", { class: "tag" }, "replay"),
@@ -117,7 +117,7 @@ function body(episode: Episode, since: HTMLElement): Child[] {
 function regimeCard(isNamed: boolean, state: UniverseState, since: (at: string) => HTMLElement): HTMLElement {
   const name = isNamed ? h("h3", {}, state.name) : null;
   const { regime } = state;
-  if (!regime) return h("div", { class: "panel" }, name, empty("No regime: no rule of kind ", h("code", {}, "regime"), " has a reading."));
+  if (!regime) return h("div", { class: "panel" }, name, h("p", { class: "muted" }, "None: no rule of kind ", h("code", {}, "regime"), " has a reading."));
   const head = h("p", { class: "regime-state" },
     h("strong", {}, words(regime.state)),
     h("span", { class: "score" }, " score ", h("b", {}, signed(regime.score))),
