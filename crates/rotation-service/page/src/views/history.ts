@@ -167,6 +167,9 @@ function controls(stage: Stage, filter: Filter, search: () => void): HTMLElement
   };
   const select = (options: [string, string][]): HTMLSelectElement => h("select", {}, ...options.map(([value, text]) => h("option", { value }, text)));
   const rule = select([["", "all"], ...(filter.rule ? ([[filter.rule, filter.rule]] as [string, string][]) : [])]);
+  const universe = select([["", "all"], ...(filter.universe ? ([[filter.universe, filter.universe]] as [string, string][]) : [])]);
+  const whole = field("universe", "Universe", universe);
+  whole.hidden = !filter.universe;
   const subject = h("input", { list: "subjects", autocomplete: "off", spellcheck: "false", placeholder: "all" });
   const subjects = h("datalist", { id: "subjects" });
   // The names to choose from; without them the fields still do their work.
@@ -174,11 +177,17 @@ function controls(stage: Stage, filter: Filter, search: () => void): HTMLElement
     const names = [...new Set(found.rules.map((one) => one.rule))].sort();
     rule.append(...names.filter((name) => name !== filter.rule).map((name) => h("option", { value: name }, name)));
     rule.value = filter.rule;
+    const universes = [...new Set(found.rules.map((one) => one.universe))].sort();
+    universe.append(...universes.filter((name) => name !== filter.universe).map((name) => h("option", { value: name }, name)));
+    universe.value = filter.universe;
+    // Where there is one universe, there is nothing to choose.
+    whole.hidden = universes.length < 2;
     const all = [...new Set(found.rules.map((one) => one.subject))].sort();
     subjects.append(...all.map((name) => h("option", { value: name })));
   }).catch(() => undefined);
   const reset = h("button", { type: "button" }, "Clear");
   const form = h("div", { class: "controls filters", role: "search", "aria-label": "Filter of episodes" },
+    whole,
     field("rule", "Rule", rule),
     field("subject", "Subject", subject), subjects,
     field("severity", "Severity", select([["", "any"], ["critical", "critical"], ["warning", "warning"], ["info", "info"]])),

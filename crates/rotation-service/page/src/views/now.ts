@@ -1,11 +1,16 @@
 // Now: the regime, what is open, and whether the feed can be trusted.
 
 import { type Stage, age, clock, empty } from "../app";
+import { get } from "../api";
 import { type Child, arrange, h, onceAFrame, put, severityTag, when } from "../dom";
 import { figure, measure, signed, span, words } from "../format";
+import { append } from "../order";
 import { to, toEpisode } from "../route";
 import { spark } from "../spark";
-import type { Episode, Regime, UniverseState } from "../types";
+import type { Episode, Regime, RegimePoints, UniverseState } from "../types";
+
+/** Of a score, that are drawn. */
+const SCORES = 250;
 
 export function showNow({ root, live, signal }: Stage): void {
   const regimes = h("div", { class: "regimes" });
@@ -23,10 +28,11 @@ export function showNow({ root, live, signal }: Stage): void {
       h("section", { "aria-labelledby": "feed" }, h("h2", { id: "feed" }, "Feed health"), feeds)),
   );
 
+  const scores = new Map<string, [number, number][]>();
   const drawRegimes = onceAFrame(() => {
     const states = [...live.universes.values()];
     if (!live.now) return;
-    const shown = states.map((state) => regimeCard(live.universes.size > 1, state, (at) => age(live, state.name, at)));
+    const shown = states.map((state) => regimeCard(live.universes.size > 1, state, scores.get(state.name) ?? [], (at) => age(live, state.name, at)));
     regimes.replaceChildren(...(shown.length > 0 ? shown : [empty("No universe is configured.")]));
   });
   const drawFeeds = onceAFrame(() => {
@@ -73,21 +79,39 @@ export function showNow({ root, live, signal }: Stage): void {
     return element;
   };
 
+  // How the score came to be where it is; without it the card still says all there is to say.
+  const fetchScores = (): void => {
+    for (const { name, regime } of live.universes.values()) {
+      if (!regime) continue;
+      get<RegimePoints>("regime", { universe: name, rule: regime.rule }, signal).then(({ points }) => {
+        scores.set(name, points.slice(-SCORES).map((point) => [Date.parse(point.as_of), point.score]));
+        drawRegimes();
+      }).catch(() => undefined);
+    }
+  };
   const all = (): void => {
     drawRegimes();
     drawOpen();
     drawFeeds();
   };
   all();
+  fetchScores();
   const stop = live.listen((news) => {
-    if (news.kind === "loaded") all();
-    else if (news.kind === "alert") drawOpen();
+    if (news.kind === "loaded") {
+      all();
+      fetchScores();
+    }
+    if (news.kind === "alert") drawOpen();
     else if (news.kind === "universe") {
       drawRegimes();
       drawFeeds();
     } else if (news.kind === "reading") {
       drawOpen();
-      if (news.message.regime) drawRegimes();
+      const { universe, regime } = news.message;
+      if (regime && live.universes.get(universe)?.regime?.rule === regime.rule) {
+        scores.set(universe, append(scores.get(universe) ?? [], [Date.parse(regime.as_of), regime.score], SCORES));
+        drawRegimes();
+      }
     }
   });
   const timer = window.setInterval(drawFeeds, 5_000);
@@ -114,7 +138,7 @@ function body(episode: Episode, since: HTMLElement): Child[] {
   ];
 }
 
-function regimeCard(isNamed: boolean, state: UniverseState, since: (at: string) => HTMLElement): HTMLElement {
+function regimeCard(isNamed: boolean, state: UniverseState, scores: [number, number][], since: (at: string) => HTMLElement): HTMLElement {
   const name = isNamed ? h("h3", {}, state.name) : null;
   const { regime } = state;
   if (!regime) return h("div", { class: "panel" }, name, h("p", { class: "muted" }, "None: no rule of kind ", h("code", {}, "regime"), " has a reading."));
@@ -122,7 +146,7 @@ function regimeCard(isNamed: boolean, state: UniverseState, since: (at: string) 
     h("strong", {}, words(regime.state)),
     h("span", { class: "score" }, " score ", h("b", {}, signed(regime.score))),
     regime.since !== null && h("span", { class: "muted" }, " since ", when(regime.since), " (", since(regime.since), ")"));
-  return h("div", { class: "panel regime" }, name, head, meter(regime.score), contributions(regime));
+  return h("div", { class: "panel regime" }, name, head, meter(regime.score), scores.length > 1 && spark(scores, 40), contributions(regime));
 }
 
 /** The score on its scale from −1, large companies lead, to +1, small companies do. */
