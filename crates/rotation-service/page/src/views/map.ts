@@ -61,7 +61,7 @@ function picture({ live, signal }: Stage, map: RotationMap): HTMLElement[] {
   const slider = h("input", { id: "frame", type: "range", min: 0, max: frames.length - 1, value: frames.length - 1, step: 1 });
   const play = h("button", { type: "button" }, "Play");
   const date = h("output", { for: "frame" });
-  const tail = h("select", { id: "tail" }, ...TAILS.map((length) => h("option", { value: length, selected: length === 8 }, length === 0 ? "none" : `${length} points`)));
+  const tail = h("select", { id: "tail" }, ...TAILS.map((length) => h("option", { value: length, selected: length === 4 }, length === 0 ? "none" : `${length} points`)));
   const rows = h("tbody");
   const boxes = members.map((member, index) => {
     const box = h("input", { type: "checkbox", value: member, checked: chosen.has(member) });
