@@ -22,6 +22,8 @@ export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
 export ROTATION_PYTHON ?= $(CACHE)/python/bin/python
 export PROMETHEUS ?= $(or $(shell command -v prometheus),$(CACHE)/prometheus/usr/bin/prometheus)
 export PROMTOOL ?= $(or $(shell command -v promtool),$(CACHE)/prometheus/usr/bin/promtool)
+export ALERTMANAGER ?= $(or $(shell command -v prometheus-alertmanager),$(CACHE)/alertmanager/usr/bin/prometheus-alertmanager)
+export AMTOOL ?= $(or $(shell command -v amtool),$(CACHE)/alertmanager/usr/bin/amtool)
 
 .PHONY: help
 help: ## List the targets
@@ -40,7 +42,7 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) examples || echo "no built examples: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) asyncapi || echo "no schema of AsyncAPI: tests that need it will be skipped, or fail where CI=true"
-	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
+	@$(MAKE) prometheus || echo "no Prometheus or Alertmanager: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) node || echo "no modules of npm: tests of the page and the dashboards will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
@@ -183,8 +185,10 @@ asyncapi: ## Fetch the JSON Schema of AsyncAPI into .cache/asyncapi
 	  cp tests/asyncapi/package-lock.json $(CACHE)/asyncapi/fetched.json; }
 
 .PHONY: prometheus
-prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is installed
-	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/fetch-prometheus $(CACHE)/prometheus
+prometheus: ## Fetch Debian's Prometheus and Alertmanager into .cache, where none is installed
+	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/unpack-debian prometheus $(CACHE)/prometheus
+	@[ -x "$(ALERTMANAGER)" ] && [ -x "$(AMTOOL)" ] || \
+	  scripts/unpack-debian prometheus-alertmanager $(CACHE)/alertmanager
 
 PAGE := crates/rotation-service/page
 NODE := $(PAGE) tests/page deploy/grafana

@@ -17,6 +17,7 @@ mod document;
 mod error;
 mod groups;
 mod kafka;
+pub mod notify;
 mod reader;
 mod reference;
 mod universe;
@@ -25,6 +26,7 @@ pub use describe::describe;
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub(crate) use kafka::check_given;
 pub use kafka::{KafkaConfig, Properties, Property, SecretError, Topics};
+pub use notify::NotifyConfig;
 pub use reference::{reference, schema};
 
 use document::{Document, KeyPath};
@@ -37,6 +39,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// Where metrics and health are served.
     pub http: HttpConfig,
+    /// Where alerts go; none where the file has no such section.
+    pub notify: Option<NotifyConfig>,
     /// The universes, ordered by name; at least one.
     pub universes: Vec<Arc<UniversePlan>>,
 }
@@ -170,19 +174,27 @@ impl Config {
 
 fn read(reader: &mut Reader<'_>, mut root: toml::Table, folder: &Path) -> Option<Config> {
     let at = KeyPath::default();
-    reader.only_known(&mut root, &at, &["kafka", "http", "universe"]);
+    reader.only_known(&mut root, &at, &["kafka", "http", "notify", "universe"]);
     let kafka = reader
         .table(&mut root, &at, "kafka")
         .and_then(|table| kafka::read(reader, table, &at.key("kafka")));
     let http = reader
         .table(&mut root, &at, "http")
         .and_then(|table| read_http(reader, table, &at.key("http"), folder));
+    let notify = match root.contains_key("notify") {
+        false => Some(None),
+        true => reader
+            .table(&mut root, &at, "notify")
+            .and_then(|table| notify::read(reader, table, &at.key("notify"), folder))
+            .map(Some),
+    };
     let universes = reader.table(&mut root, &at, "universe");
     let universes =
         universes.and_then(|table| universe::read_all(reader, table, &at.key("universe"), folder));
     Some(Config {
         kafka: kafka?,
         http: http?,
+        notify: notify?,
         universes: universes?,
     })
 }

@@ -6,6 +6,7 @@
 //! - [`config`]: what is detected, from a TOML file
 //! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
 //! - [`metrics`], [`http`]: what operations see; [`secrets`]: files that hold secrets
+//! - [`notify`]: who is told of alerts, and how
 //! - [`changepoints`]: annotated series, and what `mean_shift` finds in them
 //! - [`view`]: the page, its data and the stream of what changes
 //! - [`files`]: market data readers; [`report`]: the page of a backtest; [`tail`]: alerts as lines
@@ -23,6 +24,7 @@ pub mod http;
 pub mod kafka;
 pub mod metrics;
 pub mod mutants;
+pub mod notify;
 pub mod proof;
 pub mod redrive;
 pub mod replay;

@@ -257,6 +257,14 @@ impl Metrics {
         String::from_utf8(text).expect("the text format is UTF-8")
     }
 
+    /// Takes further metrics into the same page.
+    pub(crate) fn register<C: Collector + Clone + 'static>(
+        &self,
+        collector: prometheus::Result<C>,
+    ) -> C {
+        register(&self.registry, collector)
+    }
+
     /// Handles for one stage, resolved once.
     pub fn stage(&self, stage: &str) -> StageMetrics {
         for code in failures::labels() {

@@ -26,9 +26,10 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 mod args;
-mod logs;
+pub(crate) mod logs;
 mod reload;
 
+pub(crate) use args::instance;
 pub use args::{Args, StageChoice};
 pub use logs::LogFormat;
 pub use reload::{Load, Refused, Reloader};
@@ -480,7 +481,7 @@ fn observe(metrics: &StageMetrics, liveness: &Liveness, fact: &StageFact) {
     }
 }
 
-struct StagesHealth(Vec<(String, Arc<Liveness>)>);
+pub(crate) struct StagesHealth(pub(crate) Vec<(String, Arc<Liveness>)>);
 
 impl Health for StagesHealth {
     fn failing(&self) -> Option<String> {
@@ -502,7 +503,7 @@ impl Health for StagesHealth {
     }
 }
 
-async fn wait_for(stop: StopSignal) {
+pub(crate) async fn wait_for(stop: StopSignal) {
     while !stop.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -518,7 +519,7 @@ async fn reload_on_signal(reloader: Arc<Reloader>) {
     }
 }
 
-async fn stop_on_signal(stop: StopSignal) {
+pub(crate) async fn stop_on_signal(stop: StopSignal) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate =
         signal(SignalKind::terminate()).expect("the process may listen for SIGTERM");

@@ -37,6 +37,9 @@ pub fn describe(config: &Config) -> String {
         (Some(url), true) => format!("  page        {url}"),
         (None, true) => format!("  page        http://{}", config.http.listen),
     });
+    if let Some(notify) = &config.notify {
+        crate::notify::describe(notify, &kafka.group, &mut line);
+    }
     for universe in &config.universes {
         line(String::new());
         describe_universe(universe, &mut line);

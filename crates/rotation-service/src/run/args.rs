@@ -126,19 +126,24 @@ fn property(text: &str) -> Result<GivenProperty, std::convert::Infallible> {
     Ok(GivenProperty(text.to_owned()))
 }
 
+/// The name of this process: as given, or the host's.
+pub(crate) fn instance(given: Option<&str>) -> String {
+    let host = || {
+        std::fs::read_to_string("/etc/hostname")
+            .ok()
+            .map(|name| name.trim().to_owned())
+    };
+    given
+        .map(str::to_owned)
+        .or_else(host)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "rotation".to_owned())
+}
+
 impl Args {
     /// The name of this process.
     pub fn instance(&self) -> String {
-        let host = || {
-            std::fs::read_to_string("/etc/hostname")
-                .ok()
-                .map(|name| name.trim().to_owned())
-        };
-        self.instance
-            .clone()
-            .or_else(host)
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| "rotation".to_owned())
+        instance(self.instance.as_deref())
     }
 
     /// Flags win over the file, as far as they say where files are.
