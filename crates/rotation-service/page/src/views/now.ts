@@ -130,7 +130,7 @@ function body(episode: Episode, since: HTMLElement): Child[] {
     h("a", { class: "headline", href: toEpisode(episode.episode) }, episode.headline),
     h("div", { class: "facts" },
       h("span", {}, h("b", {}, measure(episode.value, episode.unit)), ` against ${figure(episode.threshold)}`),
-      h("span", {}, `peak ${measure(episode.peak, episode.unit)}`),
+      episode.peak !== episode.value && h("span", {}, `peak ${measure(episode.peak, episode.unit)}`),
       h("span", { class: "muted" }, `${episode.universe} · ${episode.rule} · ${episode.subject}`),
       h("span", { class: "muted" }, "since ", when(episode.since)),
       episode.parent !== undefined && h("a", { href: toEpisode(episode.parent) }, "part of another")),
