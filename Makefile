@@ -146,6 +146,10 @@ kafka: ## Fetch Apache Kafka into .cache/kafka
 broker: system-packages kafka ## Run one node of Apache Kafka on 127.0.0.1:9092 (PORT), to try things on
 	@scripts/broker $(CACHE)/kafka/libs $(CURDIR)/target/broker $(PORT)
 
+.PHONY: alertmanager
+alertmanager: prometheus ## Run Alertmanager on 127.0.0.1:9093, to see alerts arrive
+	@scripts/alertmanager $(ALERTMANAGER) $(CURDIR)/target/alertmanager
+
 # The copy of the list beside the packages says which list they came from.
 .PHONY: python
 python: ## Install what the Python checks need into .cache/python

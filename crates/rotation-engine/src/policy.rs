@@ -194,7 +194,7 @@ impl Episode {
             transition: 0,
             severity: Severity::Info,
             peak: value,
-            rising: value >= threshold || context.rule.unit == "sessions",
+            rising: context.rule.is_rising(value, threshold),
             rung: rung.to_owned(),
             told: never(),
         }
