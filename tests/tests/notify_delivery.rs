@@ -1,4 +1,4 @@
-//! `rotation notify` over a real alert topic, to targets that drop, delay, refuse and cut off; and killed at any moment.
+//! `rotation notify` over a real alert topic: targets drop, delay, refuse and cut off; and it is killed at any moment.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use rotation_service::metrics::NAMES;
+use rotation_service::notify;
 use rotation_tests::prometheus::{self, Source, all_expressions};
 use rotation_tests::workspace;
 use serde_json::Value;
@@ -38,13 +39,16 @@ fn promtool_accepts_the_configuration_and_its_rules() {
 
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
-    promtool(&["test", "rules", "tests/alerts.yml"]);
+    promtool(&["test", "rules", "tests/alerts.yml", "tests/notify.yml"]);
 }
 
 #[test]
 fn every_alert_has_a_test() {
-    let tests =
-        fs::read_to_string(workspace::root().join("deploy/prometheus/tests/alerts.yml")).unwrap();
+    let read = |file: &str| {
+        let folder = workspace::root().join("deploy/prometheus/tests");
+        fs::read_to_string(folder.join(file)).unwrap()
+    };
+    let tests = read("alerts.yml") + &read("notify.yml");
     for rule in alert_names() {
         let fires = format!("alertname: {rule}\n        exp_alerts:");
         let quiet = format!("alertname: {rule} }}");
@@ -78,7 +82,8 @@ fn names(expression: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_metric_asked_for_exists() {
-    let mut known: BTreeSet<String> = NAMES.iter().map(|metric| metric.name.to_owned()).collect();
+    let all = NAMES.iter().chain(notify::NAMES);
+    let mut known: BTreeSet<String> = all.map(|metric| metric.name.to_owned()).collect();
     for histogram in HISTOGRAMS {
         assert!(known.remove(*histogram));
         known.extend(["_bucket", "_sum", "_count"].map(|part| format!("{histogram}{part}")));
@@ -120,6 +125,7 @@ fn every_metric_is_on_the_dashboard_or_in_a_rule() {
 fn every_label_named_exists() {
     let known: BTreeSet<&str> = NAMES
         .iter()
+        .chain(notify::NAMES)
         .flat_map(|metric| metric.labels.iter().copied())
         .chain(["le", "instance"])
         .collect();

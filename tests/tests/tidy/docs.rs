@@ -10,6 +10,7 @@ use rotation_engine::detector::regime;
 use rotation_engine::output::{DropCode, RejectCode};
 use rotation_service::cli::Cli;
 use rotation_service::metrics::NAMES;
+use rotation_service::notify;
 use rotation_tests::prometheus::rule_files;
 use rotation_tests::workspace;
 
@@ -237,13 +238,13 @@ fn metrics_page() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
          <!-- Made from the code: UPDATE_DOCS=1 cargo test -p rotation-tests --test tidy docs -->\n\n\
-         What `/metrics` serves, in Prometheus' text format. Histograms add `_bucket`, `_sum` and `_count` to\n\
+         What `/metrics` serves, in Prometheus' text format; `rotation_notify_` is of `rotation notify`. Histograms add `_bucket`, `_sum` and `_count` to\n\
          their name. Labels are bounded: names of the configuration, stages, partitions, and codes of closed sets\n\
          (those of records are in [INPUT.md](INPUT.md#left-out-and-counted)). Rules and panels on them:\n\
          `deploy/prometheus/rules`, `deploy/grafana`.\n\n\
          | metric | labels | |\n| --- | --- | --- |\n",
     );
-    for metric in NAMES {
+    for metric in NAMES.iter().chain(notify::NAMES) {
         let labels: Vec<String> = metric
             .labels
             .iter()
@@ -301,6 +302,7 @@ fn metrics_that_are_named_exist() {
             .find_map(|end| name.strip_suffix(end));
         NAMES
             .iter()
+            .chain(notify::NAMES)
             .any(|metric| metric.name == name || Some(metric.name) == base)
     };
     let mut faults = Vec::new();
