@@ -248,3 +248,99 @@ fn a_notifier_that_is_killed_again_and_again_loses_nothing_and_repeats_ids_alone
 fn key(request: &Request) -> String {
     request.header("idempotency-key").to_owned()
 }
+
+#[test]
+fn two_notifiers_share_the_partitions_and_one_takes_over_from_the_other() {
+    const EVENTS: usize = 40;
+    let Some(broker) = Broker::get() else { return };
+    let hooks = Hooks::start().unwrap();
+    // Two partitions of alerts.
+    let deployment = Deployment::new(broker, 1, UNIVERSE).unwrap();
+    let section = [
+        webhook("hook", &hooks.url("/hook"), ""),
+        "[[notify.routes]]\ntargets = \"hook\"\n".to_owned(),
+    ];
+    let config = deployment.with_notify(&section.concat()).unwrap();
+    let (alerts, expected) = openings("t", EVENTS);
+    let mut one = deployment.notify(&config, "one", &[]).unwrap();
+    let mut two = deployment.notify(&config, "two", &[]).unwrap();
+    one.await_ready().unwrap();
+    two.await_ready().unwrap();
+    deployment.publish(alerts[..EVENTS / 2].to_vec()).unwrap();
+    hooks.await_taken("/hook", EVENTS / 2, PATIENCE).unwrap();
+    // Asked to stop it leaves its group, and the other has all.
+    one.terminate().unwrap();
+    deployment.publish(alerts[EVENTS / 2..].to_vec()).unwrap();
+    let is_whole = |found: &[Request]| {
+        let taken: BTreeSet<String> = found.iter().map(key).collect();
+        taken.len() == EVENTS
+    };
+    let all = hooks.await_that("/hook", PATIENCE, is_whole).unwrap();
+    let told: BTreeSet<String> = all.iter().map(key).collect();
+    assert_eq!(told, expected.into_iter().collect());
+    assert_eq!(all.len(), EVENTS, "nobody was killed: each once");
+    two.terminate().unwrap();
+}
+
+#[test]
+fn a_dry_run_and_a_test_say_what_would_be_and_what_came_of_it() {
+    let Some(broker) = Broker::get() else { return };
+    let hooks = Hooks::start().unwrap();
+    let deployment = Deployment::new(broker, 1, UNIVERSE).unwrap();
+    let section = [
+        webhook("loud", &hooks.url("/loud"), ""),
+        webhook("quiet", &hooks.url("/quiet"), ""),
+        "[[notify.routes]]\ntargets = \"loud\"\nseverity = \"critical\"\n".to_owned(),
+        "[[notify.routes]]\ntargets = \"quiet\"\nrules = \"r-*\"\n".to_owned(),
+    ];
+    let config = deployment.with_notify(&section.concat()).unwrap();
+    let events = [
+        event("r-1", 1, State::Opened, Severity::Warning),
+        event("r-1", 2, State::Escalated, Severity::Critical),
+        event("r-1", 3, State::Resolved, Severity::Info),
+        event("other", 1, State::Opened, Severity::Info),
+        event("r-2", 1, State::Opened, Severity::Info),
+    ];
+    for event in events {
+        // Across partitions the order is by time.
+        deployment.publish([event]).unwrap();
+    }
+    let notify = |more: &[&str]| {
+        let words = [&["notify", "--config", config.to_str().unwrap()], more].concat();
+        deployment.command(words)
+    };
+    let said = notify(&["--dry-run"]).unwrap();
+    let who: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("-> "))
+        .collect();
+    assert_eq!(
+        who,
+        ["quiet", "loud", "loud, quiet", "nobody", "quiet"],
+        "{said}"
+    );
+    let stands = "quiet, if it is new, is told first what stands: us/r-2/A/2026-01-15T11:00:00Z/1";
+    assert!(said.contains(stands), "{said}");
+    let newest = notify(&["--dry-run", "2"]).unwrap();
+    assert_eq!(newest.matches("    -> ").count(), 2, "{newest}");
+    assert!(hooks.requests("/quiet").is_empty(), "nothing was sent");
+
+    let said = notify(&["--test", "quiet"]).unwrap();
+    assert_eq!(said, "quiet: opened: taken\nquiet: resolved: taken\n");
+    let ids = ids(&hooks.requests("/quiet"));
+    assert!(
+        ids[0].starts_with("test/notify-test/") && ids[0].ends_with("/1"),
+        "{ids:?}"
+    );
+    hooks.always("/quiet", Answer::Status(403, vec![]));
+    let refused = notify(&["--test", "quiet"]).unwrap_err().to_string();
+    assert!(
+        refused.contains("quiet: opened: refused: HTTP 403: no"),
+        "{refused}"
+    );
+    let unknown = notify(&["--test", "nobody"]).unwrap_err().to_string();
+    assert!(
+        unknown.contains("--test: expected one of loud, quiet, found \"nobody\""),
+        "{unknown}"
+    );
+}

@@ -95,7 +95,7 @@ fn the_first_route_that_matches_decides_unless_it_says_continue() {
         "a b",
     );
     check(
-        &format!("[notify]\nmute = \"day\"\ndefault = [\"a\", \"b\"]\n"),
+        "[notify]\nmute = \"day\"\ndefault = [\"a\", \"b\"]\n",
         &plain,
         "~a ~b",
     );
