@@ -10,6 +10,7 @@ use rotation_tests::broker::{Broker, Record};
 use rotation_tests::hooks::{Answer, Hooks, Request};
 use rotation_tests::notify::{UNIVERSE, event};
 use rotation_tests::service::Deployment;
+use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -48,6 +49,27 @@ fn header(record: &Record, name: &str) -> String {
     String::from_utf8(found.unwrap().1.clone().unwrap()).unwrap()
 }
 
+/// What the target `bad` answers, in turn; then it takes everything.
+fn bad_answers(elsewhere: String) -> [Answer; 13] {
+    let status = |status, headers| Answer::Status(status, headers);
+    let wait = || vec![("retry-after", "0".to_owned())];
+    [
+        Answer::Ok,
+        status(500, vec![]),
+        Answer::Drop,
+        Answer::Ok,
+        status(429, wait()),
+        status(503, wait()),
+        Answer::Cut,
+        Answer::Ok,
+        status(400, vec![]),
+        Answer::Delay(Duration::from_millis(700)),
+        status(408, vec![]),
+        Answer::Endless,
+        status(302, vec![("location", elsewhere)]),
+    ]
+}
+
 #[test]
 fn trouble_at_a_target_delays_it_alone_and_loses_nothing() {
     let Some(broker) = Broker::get() else { return };
@@ -61,110 +83,79 @@ fn trouble_at_a_target_delays_it_alone_and_loses_nothing() {
         "[[notify.routes]]\ntargets = [\"bad\", \"dead\", \"good\", \"brief\"]\n".to_owned(),
     ];
     let config = deployment.with_notify(&section.concat()).unwrap();
-    let status = |status, headers| Answer::Status(status, headers);
-    let wait = || vec![("retry-after", "0".to_owned())];
-    hooks.script(
-        "/bad",
-        [
-            Answer::Ok,
-            status(500, vec![]),
-            Answer::Drop,
-            Answer::Ok,
-            status(429, wait()),
-            status(503, wait()),
-            Answer::Cut,
-            Answer::Ok,
-            status(400, vec![]),
-            Answer::Delay(Duration::from_millis(700)),
-            status(408, vec![]),
-            Answer::Endless,
-            status(302, vec![("location", hooks.url("/good"))]),
-        ],
-    );
+    hooks.script("/bad", bad_answers(hooks.url("/good")));
     hooks.always("/dead", Answer::Drop);
-    hooks.always("/brief", status(500, vec![]));
+    hooks.always("/brief", Answer::Status(500, vec![]));
     let (alerts, expected) = openings("e", 10);
-    let mut notifier = deployment
-        .notify(&config, "one", &["--begin", "oldest"])
-        .unwrap();
+    let args = ["--begin", "oldest"];
+    let mut notifier = deployment.notify(&config, "one", &args).unwrap();
     notifier.await_ready().unwrap();
     deployment.publish(alerts[..6].to_vec()).unwrap();
     hooks.await_taken("/good", 6, PATIENCE).unwrap();
     deployment.publish(alerts[6..].to_vec()).unwrap();
-    let good = hooks.await_taken("/good", 10, PATIENCE).unwrap();
-    let by_key: BTreeSet<String> = ids(&good).into_iter().collect();
-    assert_eq!(
-        by_key,
-        expected.iter().cloned().collect(),
-        "each once, all of them"
-    );
-    assert_eq!(good.len(), 10);
+    let good = ids(&hooks.await_taken("/good", 10, PATIENCE).unwrap());
+    let all: BTreeSet<String> = good.iter().cloned().collect();
+    assert_eq!(all, expected.iter().cloned().collect(), "all of them");
+    assert_eq!(good.len(), 10, "each once");
 
     // In the order of the topic, each repeated until it was taken; 400 and 302 are refusals and not repeated.
-    let bad = hooks
-        .await_that("/bad", PATIENCE, |found| found.len() >= 17)
-        .unwrap();
+    let is_whole = |found: &[Request]| found.len() >= 17;
+    let bad = hooks.await_that("/bad", PATIENCE, is_whole).unwrap();
     let mut tried = ids(&bad);
     tried.dedup();
-    assert_eq!(tried, ids(&good), "{bad:#?}");
-    let refused: Vec<String> = bad
-        .iter()
-        .filter(|request| matches!(request.answer, Answer::Status(400 | 302, _)))
-        .map(|request| request.header("webhook-id").to_owned())
-        .collect();
-
-    // What was refused, and what was given up, is among the dead letters, with the reason.
-    let dead = await_letters(&deployment, 12);
-    let mut letters: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for letter in &dead {
-        let id = serde_json::from_slice::<serde_json::Value>(letter.payload.as_ref().unwrap())
-            .unwrap()["id"]
-            .clone();
-        let target = header(letter, "rotation.notify.target");
-        assert_eq!(header(letter, "rotation.error.code"), "undelivered");
-        assert_eq!(header(letter, "rotation.error.topic"), deployment.topics[2]);
-        let why = header(letter, "rotation.error.message");
-        let expected = if target == "brief" {
-            "HTTP 500: no"
-        } else {
-            "HTTP "
-        };
-        assert!(why.starts_with(expected), "{target}: {why}");
-        letters
-            .entry(target)
-            .or_default()
-            .push(id.as_str().unwrap().to_owned());
-    }
-    assert_eq!(letters["bad"], refused);
-    let brief: BTreeSet<String> = letters["brief"].iter().cloned().collect();
-    assert_eq!((brief, letters["brief"].len()), (by_key, 10));
+    assert_eq!(tried, good, "{bad:#?}");
+    let is_refused = |request: &&Request| matches!(request.answer, Answer::Status(400 | 302, _));
+    let refused: Vec<Request> = bad.iter().filter(is_refused).cloned().collect();
+    check_letters(&deployment, &ids(&refused), &all);
 
     // The one that is down has taken nothing: the group's offset has not moved, and the others are not told again.
-    let committed = broker
-        .committed(&deployment.group("notify"), &deployment.topics[2])
-        .unwrap();
-    assert!(
-        committed.values().all(|offset| *offset == 0),
-        "{committed:?}"
-    );
-    let dead_letters = "rotation_notify_dead_letters_total{target=\"brief\"}";
-    assert_eq!(notifier.metric(dead_letters).unwrap(), 10.0);
+    assert!(committed(&deployment).iter().all(|offset| *offset == 0));
+    let given_up = "rotation_notify_dead_letters_total{target=\"brief\"}";
+    assert_eq!(notifier.metric(given_up).unwrap(), 10.0);
     notifier.kill().unwrap();
     hooks.always("/dead", Answer::Ok);
     let mut notifier = deployment.notify(&config, "one", &[]).unwrap();
     notifier.await_ready().unwrap();
     let dead = hooks.await_taken("/dead", 10, PATIENCE).unwrap();
     let taken: Vec<Request> = dead.into_iter().filter(Request::is_taken).collect();
-    assert_eq!(ids(&taken).into_iter().collect::<BTreeSet<_>>().len(), 10);
+    assert_eq!(ids(&taken).into_iter().collect::<BTreeSet<_>>(), all);
     notifier.terminate().unwrap();
-    let committed = broker
-        .committed(&deployment.group("notify"), &deployment.topics[2])
-        .unwrap();
-    assert_eq!(committed.values().sum::<i64>(), 10, "{committed:?}");
-    assert_eq!(
-        (hooks.requests("/good").len(), hooks.requests("/bad").len()),
-        (10, 17)
-    );
+    assert_eq!(committed(&deployment).iter().sum::<i64>(), 10);
+    let asked = ["/good", "/bad"].map(|path| hooks.requests(path).len());
+    assert_eq!(asked, [10, 17], "nobody was told again");
+}
+
+/// The offsets that the notifier's group has committed.
+fn committed(deployment: &Deployment) -> Vec<i64> {
+    let group = deployment.group("notify");
+    let offsets = deployment.broker.committed(&group, &deployment.topics[2]);
+    offsets.unwrap().into_values().collect()
+}
+
+/// What `bad` refused, and everything that `brief` did not take, is among the dead letters, with the reason.
+fn check_letters(deployment: &Deployment, refused: &[String], all: &BTreeSet<String>) {
+    let mut letters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for letter in await_letters(deployment, refused.len() + all.len()) {
+        let event: Value = serde_json::from_slice(letter.payload.as_ref().unwrap()).unwrap();
+        let target = header(&letter, "rotation.notify.target");
+        assert_eq!(header(&letter, "rotation.error.code"), "undelivered");
+        assert_eq!(
+            header(&letter, "rotation.error.topic"),
+            deployment.topics[2]
+        );
+        let why = header(&letter, "rotation.error.message");
+        let expected = if target == "brief" {
+            "HTTP 500: no"
+        } else {
+            "HTTP "
+        };
+        assert!(why.starts_with(expected), "{target}: {why}");
+        let id = event["id"].as_str().unwrap().to_owned();
+        letters.entry(target).or_default().push(id);
+    }
+    assert_eq!(letters["bad"], refused);
+    let brief: BTreeSet<String> = letters["brief"].iter().cloned().collect();
+    assert_eq!((&brief, letters["brief"].len()), (all, all.len()));
 }
 
 /// The dead letters, once there are so many.
@@ -239,10 +230,7 @@ fn a_notifier_that_is_killed_again_and_again_loses_nothing_and_repeats_ids_alone
     }
     // A chat cannot tell a repetition: at most the one delivery that was under way when it was killed.
     assert!(chat.len() <= EVENTS + KILLS, "{} messages", chat.len());
-    let committed = broker
-        .committed(&deployment.group("notify"), &deployment.topics[2])
-        .unwrap();
-    assert_eq!(committed.values().sum::<i64>(), EVENTS as i64);
+    assert_eq!(committed(&deployment).iter().sum::<i64>(), EVENTS as i64);
 }
 
 fn key(request: &Request) -> String {
