@@ -10,6 +10,7 @@ use rotation_tests::broker::{Broker, Record};
 use rotation_tests::hooks::{Answer, Hooks, Request};
 use rotation_tests::notify::{UNIVERSE, event};
 use rotation_tests::service::Deployment;
+use rotation_wire::alerts::AlertEvent;
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -331,4 +332,76 @@ fn a_dry_run_and_a_test_say_what_would_be_and_what_came_of_it() {
         unknown.contains("--test: expected one of loud, quiet, found \"nobody\""),
         "{unknown}"
     );
+}
+
+#[test]
+fn what_a_mute_window_kept_back_is_told_once_and_only_if_it_stands() {
+    let Some(broker) = Broker::get() else { return };
+    let hooks = Hooks::start().unwrap();
+    let deployment = Deployment::new(broker, 1, UNIVERSE).unwrap();
+    // The first of January 2026 was a holiday.
+    let section = [
+        webhook("hook", &hooks.url("/hook"), ""),
+        "[[notify.routes]]\ntargets = \"hook\"\nmute = \"holiday\"\n".to_owned(),
+        "[notify.windows.holiday]\nfirst = 2026-01-01\nlast = 2026-01-01\n".to_owned(),
+    ];
+    let config = deployment.with_notify(&section.concat()).unwrap();
+    let (before, within, after) = (
+        "2025-12-31T12:00:00Z",
+        "2026-01-01T12:00:00Z",
+        "2026-01-02T12:00:00Z",
+    );
+    let warning = Severity::Warning;
+    let events = [
+        (before, event("told-before", 1, State::Opened, warning)),
+        (within, event("begun-and-over", 1, State::Opened, warning)),
+        (within, event("stands", 1, State::Opened, warning)),
+        (
+            within,
+            event("told-before", 2, State::Resolved, Severity::Info),
+        ),
+        (
+            within,
+            event("begun-and-over", 2, State::Resolved, Severity::Info),
+        ),
+        (
+            within,
+            event("stands", 2, State::Escalated, Severity::Critical),
+        ),
+        (after, event("new", 1, State::Opened, warning)),
+    ];
+    // When it was published is what counts; all in one partition, so that their order is known.
+    let published = events.map(|(at, alert)| {
+        let millis = at.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let key = alert.key();
+        (Some(0), key, AlertEvent::from(alert).encode(), Some(millis))
+    });
+    broker.produce(&deployment.topics[2], published).unwrap();
+    let args = ["--begin", "oldest"];
+    let expected = [
+        "told-before/A/1",
+        "told-before/A/2",
+        "stands/A/2",
+        "new/A/1",
+    ];
+    for _ in 0..2 {
+        let mut notifier = deployment.notify(&config, "one", &args).unwrap();
+        notifier.await_ready().unwrap();
+        let told = hooks
+            .await_taken("/hook", expected.len(), PATIENCE)
+            .unwrap();
+        let told: Vec<String> = ids(&told)
+            .iter()
+            .map(|id| id.replace("us/", "").replace("/2026-01-15T11:00:00Z", ""))
+            .collect();
+        assert_eq!(told, expected);
+        let left = "rotation_notify_waiting{target=\"hook\"}";
+        while notifier.metric(left).unwrap() > 0.0 {
+            notifier.alive().unwrap();
+        }
+        // A restart, which reads all of it again, tells nothing again.
+        notifier.terminate().unwrap();
+    }
+    assert_eq!(committed(&deployment).iter().sum::<i64>(), 7);
+    assert_eq!(hooks.requests("/hook").len(), expected.len());
 }
