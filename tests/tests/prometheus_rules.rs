@@ -43,13 +43,16 @@ fn promtool_accepts_the_configuration_and_its_rules() {
 
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
-    promtool(&["test", "rules", "tests/alerts.yml"]);
+    promtool(&["test", "rules", "tests/alerts.yml", "tests/notify.yml"]);
 }
 
 #[test]
 fn every_alert_has_a_test() {
-    let tests =
-        fs::read_to_string(workspace::root().join("deploy/prometheus/tests/alerts.yml")).unwrap();
+    let read = |file: &str| {
+        let folder = workspace::root().join("deploy/prometheus/tests");
+        fs::read_to_string(folder.join(file)).unwrap()
+    };
+    let tests = read("alerts.yml") + &read("notify.yml");
     for rule in alert_names() {
         let fires = format!("alertname: {rule}\n        exp_alerts:");
         let quiet = format!("alertname: {rule} }}");

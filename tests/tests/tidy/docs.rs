@@ -247,10 +247,10 @@ fn metrics_page() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
          <!-- Made from the code: UPDATE_DOCS=1 cargo test -p rotation-tests --test tidy docs -->\n\n\
-         What `/metrics` serves, in Prometheus' text format. Histograms add `_bucket`, `_sum` and `_count` to\n\
-         their name. Labels are bounded: names of the configuration, stages, partitions, and codes of closed sets\n\
-         (those of records are in [INPUT.md](INPUT.md#left-out-and-counted)). Rules and panels on them:\n\
-         `deploy/prometheus/rules`, `deploy/grafana`.\n\n\
+         What `/metrics` serves, in Prometheus' text format; that of `rotation notify` has those with its name.\n\
+         Histograms add `_bucket`, `_sum` and `_count` to their name. Labels are bounded: names of the configuration,\n\
+         stages, partitions, and codes of closed sets (those of records are in\n\
+         [INPUT.md](INPUT.md#left-out-and-counted)). Rules and panels on them: `deploy/prometheus/rules`, `deploy/grafana`.\n\n\
          | metric | labels | |\n| --- | --- | --- |\n",
     );
     for metric in metrics() {
