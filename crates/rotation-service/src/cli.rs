@@ -92,6 +92,8 @@ enum SchemaOf {
     Input,
     /// Events of the alert topic.
     Alert,
+    /// Records of the readings topic.
+    Reading,
     /// The configuration file.
     Config,
     /// Topics, keys, headers and payloads, as an AsyncAPI 3.0 document.
@@ -104,6 +106,7 @@ pub fn asyncapi() -> serde_json::Value {
     rotation_wire::asyncapi::document(rotation_wire::asyncapi::Addresses {
         ticks: &topics.ticks,
         alerts: &topics.alerts,
+        readings: &topics.readings,
         dead_letters: &topics.dead_letters,
     })
 }
@@ -139,6 +142,7 @@ impl Cli {
                 let schema = match args.what {
                     SchemaOf::Input => rotation_wire::schema::input(),
                     SchemaOf::Alert => rotation_wire::schema::alert(),
+                    SchemaOf::Reading => rotation_wire::schema::reading(),
                     SchemaOf::Config => config::schema(),
                     SchemaOf::Asyncapi => asyncapi(),
                 };

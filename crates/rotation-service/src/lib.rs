@@ -32,4 +32,5 @@ pub mod stage;
 mod table;
 pub mod tail;
 pub mod tasks;
+pub mod traces;
 pub mod why;

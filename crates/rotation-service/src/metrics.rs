@@ -3,6 +3,7 @@
 //! [`UniverseMetrics::record`] is one exhaustive match over [`Output`], so a new fact without a metric does not
 //! compile. Labels are bounded: universe, rule, series, stage, partition, and codes of closed sets; never free text.
 
+use crate::traces::Tracer;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
@@ -16,11 +17,13 @@ use rotation_engine::record::{Cause, LogBody, LogRecord, Progress};
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::Universe;
 use rotation_wire::invariants::Violation;
+use rotation_wire::trace::TraceParent;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod failures;
 mod process;
+mod spans;
 
 /// A metric's name, its labels, and what it says.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,7 @@ docs! {
     RESTORE = "rotation_restore_seconds" ["stage"] "Time that the newest restore of a task's state took.";
     LOST = "rotation_lost_records_total" ["stage", "partition"] "Records gone before they were read, where the process was told to go on.";
     VIOLATIONS = "rotation_invariant_violations_total" ["invariant"] "Events for the alert topic that break what always holds of it, by what.";
+    SPANS = "rotation_spans_total" ["outcome"] "Spans of traced ticks: exported, dropped because the queue was full, or failed because the collector refused or was away.";
     RSS = "rotation_process_resident_memory_bytes" [] "Resident memory of the process.";
     START = "rotation_process_start_time_seconds" [] "When the process started, in seconds since 1970 UTC.";
 }
@@ -112,6 +116,8 @@ pub struct Metrics {
     lost: IntCounterVec,
     violations: IntCounterVec,
     rss: IntGauge,
+    spans: IntCounterVec,
+    tracer: Tracer,
 }
 
 fn opts(doc: &MetricDoc) -> Opts {
@@ -193,6 +199,8 @@ impl Metrics {
             restore: gauge(r, &RESTORE),
             lost: counter(r, &LOST),
             violations: counter(r, &VIOLATIONS),
+            spans: counter(r, &SPANS),
+            tracer: Tracer::default(),
             rss: register(r, IntGauge::with_opts(opts(&RSS))),
             registry,
         }
@@ -528,9 +536,10 @@ impl StageMetrics {
     }
 
     /// A transaction was committed.
-    pub fn committed(&self, took: Duration) {
+    pub fn committed(&self, took: Duration, traces: &[TraceParent]) {
         self.commits.inc();
         self.commit_seconds.observe(took.as_secs_f64());
+        self.all.tracer.committed(&self.name, took, traces);
     }
 
     /// A transaction failed.

@@ -44,4 +44,6 @@ pub use observe::{Liveness, RebalanceKind, StageFact, StageObserver};
 pub use reload::Reloads;
 pub use run::{StopSignal, run, run_in};
 pub use settings::{StageSettings, StateMode};
-pub use task::{Idle, InputRecord, Outbox, OutputRecord, StampKind, Task, TaskFactory};
+pub use task::{
+    Idle, InputRecord, Outbox, OutputRecord, StampKind, Task, TaskFactory, TraceHeaders,
+};

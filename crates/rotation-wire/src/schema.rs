@@ -1,9 +1,10 @@
-//! JSON Schemas (draft 2020-12) of what users write and read: input records, alerts, configuration.
+//! JSON Schemas (draft 2020-12) of what users write and read: input records, alerts, readings, configuration.
 //!
 //! Each has an `$id` that ends in its version. A new version comes with a change that would make a
 //! reader of the old one fail; fields and keys are added within a version.
 
 use crate::alerts::{DATA_SCHEMA, Data};
+use crate::readings::ReadingRecord;
 use rotation_engine::detector::Kind;
 use rotation_engine::plan::{RuleCommon, SeriesSpec, UniverseSpec};
 use schemars::generate::SchemaSettings;
@@ -16,6 +17,9 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Identifies [`input`].
 pub const INPUT_SCHEMA: &str = "urn:rotation:schema:input:v1";
+
+/// Identifies [`reading`].
+pub const READING_SCHEMA: &str = "urn:rotation:schema:reading:v1";
 
 /// Identifies [`configuration`].
 pub const CONFIGURATION_SCHEMA: &str = "urn:rotation:schema:configuration:v1";
@@ -49,6 +53,14 @@ pub fn alert() -> Value {
         "One event of an episode: the data of a CloudEvent on the alert topic.",
         schema.to_value(),
     )
+}
+
+/// The schema of the records of the readings topic.
+pub fn reading() -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let schema = generator.into_root_schema_for::<ReadingRecord>();
+    let about = "What a rule measured at a section, or how far a universe has decided.";
+    headed(READING_SCHEMA, "Reading", about, schema.to_value())
 }
 
 /// The schema of the configuration file, where `kafka`, `http` and `group` are the schemas of those tables.

@@ -71,6 +71,10 @@ pub struct Args {
     /// much memory as all snapshots have bytes.
     #[arg(long)]
     pub standby: bool,
+    /// Tell the spans of traced ticks to the OpenTelemetry collector at this address, such as http://127.0.0.1:4318, by
+    /// OTLP over HTTP.
+    #[arg(long, value_name = "URL", env = "ROTATION_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text", env = "ROTATION_LOG_FORMAT")]
     pub log_format: LogFormat,
