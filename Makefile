@@ -15,12 +15,15 @@ TICKS ?= 200000000
 BACKLOG ?= 5000000
 SEEDS ?= 1000
 FIRST ?= 0
+PORT ?= 9092
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs
 export ROTATION_PYTHON ?= $(CACHE)/python/bin/python
 export PROMETHEUS ?= $(or $(shell command -v prometheus),$(CACHE)/prometheus/usr/bin/prometheus)
 export PROMTOOL ?= $(or $(shell command -v promtool),$(CACHE)/prometheus/usr/bin/promtool)
+export ALERTMANAGER ?= $(or $(shell command -v prometheus-alertmanager),$(CACHE)/alertmanager/usr/bin/prometheus-alertmanager)
+export AMTOOL ?= $(or $(shell command -v amtool),$(CACHE)/alertmanager/usr/bin/amtool)
 
 .PHONY: help
 help: ## List the targets
@@ -39,7 +42,8 @@ test: rust ## Run every test, those on Apache Kafka, Prometheus and Python among
 	@$(MAKE) python || echo "no Python packages: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) examples || echo "no built examples: tests that need them will be skipped, or fail where CI=true"
 	@$(MAKE) asyncapi || echo "no schema of AsyncAPI: tests that need it will be skipped, or fail where CI=true"
-	@$(MAKE) prometheus || echo "no Prometheus: tests that need it will be skipped, or fail where CI=true"
+	@$(MAKE) prometheus || echo "no Prometheus or Alertmanager: tests that need them will be skipped, or fail where CI=true"
+	@$(MAKE) node || echo "no modules of npm: tests of the page and the dashboards will be skipped, or fail where CI=true"
 	@rm -f $(SKIPPED)
 	cargo build --locked --workspace --bins --tests
 	@status=0; cargo test --locked --workspace --no-fail-fast || status=$$?; \
@@ -138,6 +142,14 @@ kafka: ## Fetch Apache Kafka into .cache/kafka
 	    dependency:copy-dependencies -DoutputDirectory=$(CACHE)/kafka/libs; \
 	  cp tests/kafka/pom.xml $(CACHE)/kafka/pom.xml; }
 
+.PHONY: broker
+broker: system-packages kafka ## Run one node of Apache Kafka on 127.0.0.1:9092 (PORT), to try things on
+	@scripts/broker $(CACHE)/kafka/libs $(CURDIR)/target/broker $(PORT)
+
+.PHONY: alertmanager
+alertmanager: prometheus ## Run Alertmanager on 127.0.0.1:9093, to see alerts arrive
+	@scripts/alertmanager $(ALERTMANAGER) $(CURDIR)/target/alertmanager
+
 # The copy of the list beside the packages says which list they came from.
 .PHONY: python
 python: ## Install what the Python checks need into .cache/python
@@ -177,12 +189,29 @@ asyncapi: ## Fetch the JSON Schema of AsyncAPI into .cache/asyncapi
 	  cp tests/asyncapi/package-lock.json $(CACHE)/asyncapi/fetched.json; }
 
 .PHONY: prometheus
-prometheus: ## Fetch Debian's Prometheus into .cache/prometheus, where none is installed
-	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/fetch-prometheus $(CACHE)/prometheus
+prometheus: ## Fetch Debian's Prometheus and Alertmanager into .cache, where none is installed
+	@[ -x "$(PROMETHEUS)" ] && [ -x "$(PROMTOOL)" ] || scripts/unpack-debian prometheus $(CACHE)/prometheus
+	@[ -x "$(ALERTMANAGER)" ] && [ -x "$(AMTOOL)" ] || \
+	  scripts/unpack-debian prometheus-alertmanager $(CACHE)/alertmanager
+
+PAGE := crates/rotation-service/page
+NODE := $(PAGE) tests/page deploy/grafana
+
+.PHONY: node
+node: ## Install what the page, its tests and the dashboards are made with, by npm
+	@scripts/node-modules $(NODE)
+
+.PHONY: page
+page: node ## Build the page into crates/rotation-service/page/dist, which is committed
+	@cd $(PAGE) && npm run --silent test && npm run --silent build
+
+.PHONY: dashboards
+dashboards: node ## Make the Grafana dashboards from their source, deploy/grafana/src
+	@cd deploy/grafana && npm run --silent generate
 
 .PHONY: clean
 clean: ## Remove what was built and what was fetched
-	rm -rf target .cache
+	rm -rf target .cache $(NODE:%=%/node_modules)
 
 .PHONY: rust
 rust:

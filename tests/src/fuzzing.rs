@@ -14,6 +14,7 @@ mod condition;
 mod config;
 mod files;
 mod mutate;
+mod readings;
 mod records;
 pub mod seeds;
 mod state;
@@ -36,7 +37,8 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     target("input_record", records::input_record, 440),
     target("bars_record", bars::bars_record, 230),
-    target("alert", alerts::alert, 100),
+    target("alert", alerts::alert, 80),
+    target("reading", readings::reading, 20),
     target("snapshot", state::snapshot, 100),
     target("sampler_state", state::sampler_state, 30),
     target("universe_state", state::universe_state, 10),

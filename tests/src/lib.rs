@@ -6,6 +6,8 @@
 //! - [`chaos`]: the service on the cluster while everything that breaks in the field is broken
 //! - [`certificates`]: authorities and certificates made for a test
 //! - [`prometheus`]: Prometheus, started on loopback, and the expressions of the shipped panels and rules
+//! - [`alertmanager`]: Alertmanager, started on loopback, and amtool
+//! - [`hooks`]: a web server that takes what is posted, or behaves badly; [`notify`]: events for `rotation notify`
 //! - [`load`]: how late alerts are, what processes add, what a long run leaves
 //! - [`service`]: `rotation run` as a process, to be stopped and killed
 //! - [`leashed`]: server processes that cannot outlive their test
@@ -19,6 +21,7 @@
 //! - [`skipped`]: how a test that lacks something says so
 //! - [`workspace`]: where things are
 
+pub mod alertmanager;
 pub mod bench;
 pub mod broker;
 pub mod certificates;
@@ -27,9 +30,11 @@ pub mod cluster;
 pub mod compatible;
 pub mod counting;
 pub mod fuzzing;
+pub mod hooks;
 pub mod leashed;
 pub mod load;
 pub mod market;
+pub mod notify;
 pub mod prometheus;
 pub mod proxy;
 pub mod sbom;

@@ -15,7 +15,7 @@ use crate::{skipped, workspace};
 
 mod expressions;
 
-pub use expressions::{Expression, Source, all_expressions, rule_files};
+pub use expressions::{Expression, Source, all_expressions, dashboards, rule_files};
 
 /// Longest wait for the server to start, or for a scrape.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -176,9 +176,30 @@ impl Deployment {
         args: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Service> {
+        self.start("run", config, instance, args, environment)
+    }
+
+    /// Starts `rotation notify` with a configuration, under this instance name.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn notify(&self, config: &Path, instance: &str, args: &[&str]) -> Result<Service> {
+        let args = [&["--listen", "127.0.0.1:0"], args].concat();
+        self.start("notify", config, instance, &args, &[])
+    }
+
+    fn start(
+        &self,
+        command: &str,
+        config: &Path,
+        instance: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Service> {
         let log = self.folder.path().join(format!("{}.log", unique(instance)));
         let child = Command::new(binary())
-            .arg("run")
+            .arg(command)
             .arg("--config")
             .arg(config)
             .args(["--instance", instance])
@@ -188,7 +209,7 @@ impl Deployment {
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
             .spawn()
-            .context("cannot start rotation run")?;
+            .with_context(|| format!("cannot start rotation {command}"))?;
         Ok(Service { child, log })
     }
 

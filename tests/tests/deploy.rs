@@ -59,7 +59,7 @@ fn mounted_files_exist_and_are_read_only() {
             mounted += 1;
         }
     }
-    assert_eq!(mounted, 5);
+    assert_eq!(mounted, 6);
 }
 
 #[test]

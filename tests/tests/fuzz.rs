@@ -105,6 +105,7 @@ targets! {
     fuzz_input_record => "input_record",
     fuzz_bars_record => "bars_record",
     fuzz_alert => "alert",
+    fuzz_reading => "reading",
     fuzz_snapshot => "snapshot",
     fuzz_sampler_state => "sampler_state",
     fuzz_universe_state => "universe_state",

@@ -22,6 +22,49 @@ fn universe() -> String {
     text[text.find("[universe.us]").unwrap()..].to_owned()
 }
 
+/// Beside it a rule of each kind that has panels of its own.
+const WATCHED: &str = r#"
+[universe.us.series.SPY_adj]
+adjustment = "total"
+[universe.us.series.KRE]
+adjustment = "total"
+[universe.us.series.XLF]
+adjustment = "total"
+[universe.us.series.XLK]
+adjustment = "total"
+
+[universe.us.rules.banks-lead]
+kind = "leadership"
+members = ["KRE", "XLF", "XLK"]
+benchmark = "SPY_adj"
+watch = ["KRE"]
+
+[universe.us.rules.breadth]
+kind = "breadth"
+members = ["KRE", "XLF", "XLK"]
+
+[universe.us.rules.small-over-large]
+kind = "relative_return"
+leader = "RUT"
+laggard = "GSPC"
+over = 20
+open_percentile = 97.5
+
+[universe.us.rules.feeds]
+kind = "stale_feed"
+series = ["KRE"]
+reference = ["RUT", "GSPC"]
+
+[universe.us.rules.regime]
+kind = "regime"
+inputs = [
+    { rule = "small-over-large", weight = 2.0, full = 5.0 },
+    { rule = "breadth", neutral = 50.0, full = 80.0 },
+    { rule = "small-cap-streak", when_open = 1.0 },
+]
+dangers = ["ten-year-toward-five"]
+"#;
+
 /// Series of a scraped metric: histograms have three names.
 fn series(page: &str, name: &str) -> usize {
     let histogram = format!("{name}_bucket");
@@ -36,7 +79,8 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
     let (Some(data), Some(broker)) = (market::find("daily"), Broker::get()) else {
         return;
     };
-    let deployment = Deployment::new(broker, PARTITIONS, &universe()).unwrap();
+    let universe = format!("{}{WATCHED}", universe());
+    let deployment = Deployment::new(broker, PARTITIONS, &universe).unwrap();
     let mut services = [deployment.run("one", &[]).unwrap()];
     let target = services[0].address().unwrap();
     let Some(server) = Prometheus::start(&target, &rule_files().unwrap()).unwrap() else {
@@ -44,10 +88,12 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
     };
     server.await_scrapes(2).unwrap();
 
-    let files = ["RUT", "GSPC", "DGS10"].map(|symbol| data.join(format!("{symbol}.csv")));
+    let symbols = ["RUT", "GSPC", "DGS10", "SPY_adj", "KRE", "XLF", "XLK"];
+    let files = symbols.map(|symbol| data.join(format!("{symbol}.csv")));
     let config = deployment.config();
     let mut words = vec!["replay".into(), "--config".into(), config.into_os_string()];
-    words.push("--quiet".into());
+    // To a day on which a run, the longest since 2008, and an episode of it stand.
+    words.extend(["--quiet", "--from", "2005-01-01", "--to", "2026-01-15"].map(Into::into));
     words.extend(files.map(Into::into));
     deployment.command(words).unwrap();
     let bad = (0..20).map(|n| (Some(n % PARTITIONS), "RUT", "{\"symbol\":", None));
@@ -75,6 +121,27 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
             "no series of {}",
             metric.name
         );
+    }
+    for (metric, value) in [
+        (
+            "rotation_rule_reading{rule=\"small-cap-streak\",universe=\"us\"}",
+            10.0,
+        ),
+        (
+            "rotation_streak_record_sessions{rule=\"small-cap-streak\",universe=\"us\"}",
+            13.0,
+        ),
+        // 2008-06-06.
+        (
+            "rotation_streak_record_end_seconds{rule=\"small-cap-streak\",universe=\"us\"}",
+            1_212_710_400.0,
+        ),
+        (
+            "rotation_rule_level{line=\"opens\",rule=\"ten-year-toward-five\",universe=\"us\"}",
+            4.9,
+        ),
+    ] {
+        assert_eq!(services[0].metric(metric).unwrap(), value, "{metric}");
     }
     let dead = "rotation_dead_letters_total{code=\"undecodable\"}";
     assert_eq!(services[0].metric(dead).unwrap(), 20.0);

@@ -17,7 +17,7 @@ mod markdown;
 mod source;
 
 /// Folders that hold what was built or fetched.
-const MADE: [&str; 3] = ["target", ".cache", ".git"];
+const MADE: [&str; 4] = ["target", ".cache", ".git", "node_modules"];
 
 /// The text files of the checkout whose names end so, with their paths from the root.
 fn files(ending: &str) -> Vec<(String, String)> {

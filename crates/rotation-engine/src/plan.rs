@@ -279,6 +279,15 @@ pub struct RulePlan {
 }
 
 impl RulePlan {
+    /// Whether larger readings than this one, with which an episode begins, are more extreme.
+    pub fn is_rising(&self, value: f64, threshold: f64) -> bool {
+        match &self.kind {
+            // Its threshold is the level of the state that comes next.
+            Kind::Regime(_) => value >= 0.0,
+            _ => value >= threshold || self.unit == "sessions",
+        }
+    }
+
     /// How many of the rules that it reads are its kind's own; the others are guards.
     pub fn own_reads(&self) -> usize {
         self.reads.len() - self.guards

@@ -128,14 +128,7 @@ impl Policy {
             self.open = Some(Episode::begin(context, rung));
         }
         let episode = self.open.as_mut()?;
-        if let Some(measure) = context.measure {
-            let is_more = if episode.rising {
-                measure.value > episode.peak
-            } else {
-                measure.value < episode.peak
-            };
-            episode.peak = if is_more { measure.value } else { episode.peak };
-        }
+        episode.reach(context.measure);
         let was_told = episode.transition > 0;
         let may_tell = self.quiet_until.is_none_or(|until| as_of >= until)
             && (context.plan.publish_history || !context.plan.is_history(as_of));
@@ -176,6 +169,18 @@ impl Policy {
 }
 
 impl Episode {
+    /// A reading that is more extreme than those before becomes the peak.
+    pub fn reach(&mut self, measure: Option<Measure>) {
+        let Some(Measure { value, .. }) = measure else {
+            return;
+        };
+        self.peak = if self.rising {
+            self.peak.max(value)
+        } else {
+            self.peak.min(value)
+        };
+    }
+
     fn begin(context: &Context<'_>, rung: &str) -> Self {
         let opened = context.section.as_of();
         let value = context.measure.map_or(0.0, |measure| measure.value);
@@ -189,7 +194,7 @@ impl Episode {
             transition: 0,
             severity: Severity::Info,
             peak: value,
-            rising: value >= threshold || context.rule.unit == "sessions",
+            rising: context.rule.is_rising(value, threshold),
             rung: rung.to_owned(),
             told: never(),
         }

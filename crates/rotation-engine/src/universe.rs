@@ -4,6 +4,7 @@
 //! function of the log's records and the times at which the log took them in, and, but for those times, of what each
 //! source says by itself: how the sources interleave does not matter.
 
+use crate::alert::Evidence;
 use crate::calendar::Calendar;
 use crate::clock::{Bucket, Clock};
 use crate::output::{DropCode, Output, RejectCode};
@@ -127,6 +128,17 @@ impl Universe {
     /// How many episodes each rule holds open, in the order of the plan's rules.
     pub fn open_episodes(&self) -> impl Iterator<Item = u32> {
         self.rules.iter().map(RuleState::open_episodes)
+    }
+
+    /// When the episode that each rule holds open began, in the order of the plan's rules.
+    pub fn opened(&self) -> impl Iterator<Item = Option<EventTime>> {
+        let open = self.rules.iter().map(RuleState::open);
+        open.map(|episode| episode.map(|episode| episode.opened))
+    }
+
+    /// What the newest reading of a rule stands on, by the rule's position in the plan.
+    pub fn evidence(&self, rule: usize) -> Evidence {
+        self.rules[rule].evidence(&self.plan.rules[rule])
     }
 
     /// How far each source has come, and whether it is left out for trailing the log; by partition.

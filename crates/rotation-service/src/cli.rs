@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::{
-    audit, backtest, calibrate, changepoints, config, demo, explain, redrive, replay, run, secrets,
-    tail, why,
+    audit, backtest, calibrate, changepoints, config, demo, explain, notify, redrive, replay, run,
+    secrets, tail, view, why,
 };
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::Write;
@@ -46,6 +46,8 @@ enum Command {
     Audit(audit::Args),
     /// Compute one alert anew from the bars that it cites, and show how.
     Explain(explain::Args),
+    /// Tell people and other systems what stands on the alert topic: Alertmanager, PagerDuty, chat, webhooks.
+    Notify(notify::Args),
     /// Put dead letters back on their topic.
     Redrive(redrive::Args),
     /// Put market data files on the ticks topic.
@@ -96,6 +98,8 @@ enum SchemaOf {
     Reading,
     /// The configuration file.
     Config,
+    /// The page's data, `/api/v1`: an OpenAPI document.
+    Openapi,
     /// Topics, keys, headers and payloads, as an AsyncAPI 3.0 document.
     Asyncapi,
 }
@@ -124,6 +128,7 @@ impl Cli {
             Command::Tail(args) => tail::run(&args),
             Command::Audit(args) => audit::run(&args, &mut out.lock()),
             Command::Explain(args) => explain::run(&args, &mut out.lock()),
+            Command::Notify(args) => notify::run(&args, &mut out),
             Command::Redrive(args) => redrive::run(&args, &mut out.lock()),
             Command::Replay(args) => replay::run(&args),
             Command::Check(args) => {
@@ -144,6 +149,7 @@ impl Cli {
                     SchemaOf::Alert => rotation_wire::schema::alert(),
                     SchemaOf::Reading => rotation_wire::schema::reading(),
                     SchemaOf::Config => config::schema(),
+                    SchemaOf::Openapi => view::openapi::document().clone(),
                     SchemaOf::Asyncapi => asyncapi(),
                 };
                 writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;

@@ -17,6 +17,7 @@ mod document;
 mod error;
 mod groups;
 mod kafka;
+pub mod notify;
 mod reader;
 mod reference;
 mod universe;
@@ -25,6 +26,7 @@ pub use describe::describe;
 pub use error::{ConfigError, ConfigErrors, Problem};
 pub(crate) use kafka::check_given;
 pub use kafka::{KafkaConfig, Properties, Property, SecretError, Topics};
+pub use notify::NotifyConfig;
 pub use reference::{reference, schema};
 
 use document::{Document, KeyPath};
@@ -37,6 +39,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// Where metrics and health are served.
     pub http: HttpConfig,
+    /// Where alerts go; none where the file has no such section.
+    pub notify: Option<NotifyConfig>,
     /// The universes, ordered by name; at least one.
     pub universes: Vec<Arc<UniversePlan>>,
 }
@@ -48,19 +52,41 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// The file that holds the token; without one nothing that changes something is served.
     pub token_file: Option<PathBuf>,
+    /// Whether the page and its data are served.
+    pub page: bool,
+    /// Where people reach the page, without a slash at the end.
+    pub public_url: Option<String>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        HttpConfig {
+            listen: LISTEN_DEFAULT
+                .parse()
+                .expect("the default is an address and a port"),
+            token_file: None,
+            page: true,
+            public_url: None,
+        }
+    }
 }
 
 /// `[http]` as written.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpSpec {
-    /// Where `/metrics`, `/healthz` and `/readyz` are served: an address and a port. Default `127.0.0.1:9464`.
+    /// Where the page, `/metrics`, `/healthz` and `/readyz` are served: an address and a port. Default
+    /// `127.0.0.1:9464`.
     /// An address beyond loopback needs `token_file`, or to be said again by `--insecure-listen`.
     listen: Option<String>,
     /// A file whose one line is the token, 16 characters or more; read once, at start. With it every request but
     /// those of `/healthz` and `/readyz` has to bring `Authorization: Bearer TOKEN`; without it requests that would
     /// change something are refused. A relative path is looked for beside the configuration. Default: none.
     token_file: Option<PathBuf>,
+    /// Whether the page and what it shows, `/api/v1`, are served. Default true.
+    page: Option<bool>,
+    /// Where people reach the page, such as `https://rotation.example`: links to episodes begin with it. Default: none.
+    public_url: Option<String>,
 }
 
 /// The listening address of a configuration that names none.
@@ -148,19 +174,27 @@ impl Config {
 
 fn read(reader: &mut Reader<'_>, mut root: toml::Table, folder: &Path) -> Option<Config> {
     let at = KeyPath::default();
-    reader.only_known(&mut root, &at, &["kafka", "http", "universe"]);
+    reader.only_known(&mut root, &at, &["kafka", "http", "notify", "universe"]);
     let kafka = reader
         .table(&mut root, &at, "kafka")
         .and_then(|table| kafka::read(reader, table, &at.key("kafka")));
     let http = reader
         .table(&mut root, &at, "http")
         .and_then(|table| read_http(reader, table, &at.key("http"), folder));
+    let notify = match root.contains_key("notify") {
+        false => Some(None),
+        true => reader
+            .table(&mut root, &at, "notify")
+            .and_then(|table| notify::read(reader, table, &at.key("notify"), folder))
+            .map(Some),
+    };
     let universes = reader.table(&mut root, &at, "universe");
     let universes =
         universes.and_then(|table| universe::read_all(reader, table, &at.key("universe"), folder));
     Some(Config {
         kafka: kafka?,
         http: http?,
+        notify: notify?,
         universes: universes?,
     })
 }
@@ -173,20 +207,37 @@ fn read_http(
 ) -> Option<HttpConfig> {
     let spec: HttpSpec = reader.read(table, at)?;
     let listen = spec.listen.as_deref().unwrap_or(LISTEN_DEFAULT);
-    match listen.parse() {
-        Ok(listen) => Some(HttpConfig {
-            listen,
-            token_file: spec.token_file.map(|path| folder.join(path)),
-        }),
-        Err(_) => {
-            reader.bad_value(
-                &at.key("listen"),
-                "an address and a port such as \"127.0.0.1:9464\"",
-                listen,
-            );
-            None
-        }
+    let expected = "an address and a port such as \"127.0.0.1:9464\"";
+    let address = listen.parse().ok();
+    if address.is_none() {
+        reader.bad_value(&at.key("listen"), expected, listen);
     }
+    let public_url = spec
+        .public_url
+        .as_deref()
+        .map(|url| url.trim_end_matches('/'));
+    if let Some(url) = public_url.filter(|url| !is_base(url)) {
+        let expected = "an address such as \"https://rotation.example\", without `?` or `#`";
+        reader.bad_value(&at.key("public_url"), expected, url);
+        return None;
+    }
+    Some(HttpConfig {
+        listen: address?,
+        token_file: spec.token_file.map(|path| folder.join(path)),
+        page: spec.page.unwrap_or(true),
+        public_url: public_url.map(str::to_owned),
+    })
+}
+
+/// Whether links can begin with an address.
+fn is_base(url: &str) -> bool {
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"?#<>\"'\\`{}|^".contains(&byte);
+    host.is_some_and(|host| {
+        !host.is_empty() && !host.starts_with('/') && host.bytes().all(is_plain)
+    })
 }
 
 #[cfg(test)]

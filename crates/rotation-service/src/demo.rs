@@ -43,7 +43,7 @@ use narrate::Tally;
 #[command(after_help = "\
 Examples:
   rotation demo                            16 sessions in about 20 seconds, then the end
-  rotation demo --hold                     stays, so that the topics and metrics can be looked at
+  rotation demo --hold                     stays, so that the page, the topics and the metrics can be looked at
   rotation demo --session-seconds 0        as fast as the service reads
   rotation demo --json | jq .data.evidence
 
@@ -61,7 +61,7 @@ pub struct Args {
     /// Print the alert events as they are, one JSON document a line, and everything else to standard error.
     #[arg(long)]
     pub json: bool,
-    /// Address of /metrics, /healthz and /readyz; another port is taken where this one is in use.
+    /// Address of the page, /metrics, /healthz and /readyz; another port is taken where this one is in use.
     #[arg(long, value_name = "ADDRESS", default_value = crate::config::LISTEN_DEFAULT, env = "ROTATION_LISTEN")]
     pub listen: SocketAddr,
     /// Whether lines are coloured.
@@ -202,7 +202,7 @@ fn listen(
                 .context("cannot listen on any port")?;
             writeln!(
                 notes,
-                "{wanted} is in use; metrics are on port {} instead",
+                "{wanted} is in use; the page and metrics are on port {} instead",
                 listener.local_addr()?.port()
             )?;
             Ok(listener)
@@ -234,6 +234,11 @@ impl Service {
             idle_after: Duration::from_secs(5),
             allow_data_loss: false,
             standby: false,
+            page: true,
+            whereabouts: format!(
+                " --config config/demo.toml --brokers {}",
+                config.kafka.brokers.join(",")
+            ),
         };
         let (config, handle, metrics) = (
             config.clone(),

@@ -1,14 +1,17 @@
 //! `rotation explain`: one alert, from the record that it stands on to its figures, computed anew.
 
 use crate::audit::compare::{BY_CONFIGURATION, cause};
+use crate::kafka::KafkaSettings;
 use crate::kafka::log::TopicLog;
 use crate::proof::{Opened, Published, Source, published};
 use anyhow::{Context, bail};
 use rotation_engine::output::Reading;
+use rotation_engine::plan::UniversePlan;
 use rotation_wire::alerts::AlertEvent;
 use rotation_wire::invariants::{Place, equal};
 use std::io::{Read, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 mod show;
 mod trace;
@@ -115,6 +118,56 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// What there is to say of an event that is asked for by its id.
+pub(crate) enum Answer {
+    /// It was computed anew; whether the same came out, where that can be said.
+    Told {
+        identical: Option<bool>,
+        text: String,
+        episode: String,
+    },
+    /// It is not on the topic.
+    Unknown(String),
+    /// The record that it stands on is gone.
+    Gone(String),
+}
+
+/// Computes an event anew, as the command does.
+pub(crate) fn answer(
+    settings: KafkaSettings,
+    plans: Vec<Arc<UniversePlan>>,
+    id: &str,
+) -> anyhow::Result<Answer> {
+    let opened = Opened { settings, plans };
+    let (alerts, published) = published(&opened.settings, "explain")?;
+    let found = find(&published, id);
+    let Some(wanted) = found.first() else {
+        let topic = alerts.topic();
+        let text = format!("no event with the id {id:?} is on topic \"{topic}\"");
+        return Ok(Answer::Unknown(text));
+    };
+    let explained = explain(&opened, &published, &[wanted])?;
+    let Some(explained) = explained.first() else {
+        bail!("the record with the id {id:?} is no event");
+    };
+    Ok(match &explained.outcome {
+        Outcome::NotComputed(why)
+            if explained.cause.is_none() && explained.event.positions.is_some() =>
+        {
+            Answer::Gone(why.clone())
+        }
+        outcome => Answer::Told {
+            identical: match outcome {
+                Outcome::Identical => Some(true),
+                Outcome::Different(_) | Outcome::Invented => Some(false),
+                Outcome::NotComputed(_) => None,
+            },
+            text: show::page(explained),
+            episode: explained.event.alert.episode.clone(),
+        },
     })
 }
 

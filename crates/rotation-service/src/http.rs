@@ -1,14 +1,16 @@
-//! The HTTP address: `/metrics`, `/healthz`, `/readyz`, and `/-/reload`, which changes something.
+//! The HTTP address: `/metrics`, `/healthz`, `/readyz`, the page with `/api/v1`, and `/-/reload`, which changes
+//! something.
 //!
 //! Who may ask what is decided in one place for all routes, present and future ([`access`]): a method that changes
 //! something always needs the token. What a connection may cost is bounded in [`server`].
 
 use crate::metrics::Metrics;
 use crate::run::{Refused, Reloader};
+use crate::view::{View, api, page};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::future::Future;
 use std::sync::Arc;
@@ -17,12 +19,14 @@ use tokio::net::TcpListener;
 
 pub mod access;
 mod bounds;
+mod lease;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub use access::{Access, AccessError};
 
+pub(crate) use lease::Lease;
 use server::Limits;
 
 /// Asks the process how it does.
@@ -50,17 +54,16 @@ pub async fn serve(
     metrics: Metrics,
     health: Arc<dyn Health>,
     reload: Option<Arc<Reloader>>,
+    view: Option<Arc<View>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let app = guarded(
-        routes(Shared {
-            metrics,
-            health,
-            reload,
-        }),
-        access,
-        Limits::default(),
-    );
+    let shared = Shared {
+        metrics,
+        health,
+        reload,
+    };
+    let shown = view.map_or_else(Router::new, showing);
+    let app = guarded(routes(shared).merge(shown), access, Limits::default());
     server::serve(listener, app, Limits::default(), shutdown).await
 }
 
@@ -74,6 +77,20 @@ fn reading() -> Router<Shared> {
         .route("/metrics", get(scrape))
         .route(access::HEALTHZ, get(healthz))
         .route(access::READYZ, get(readyz))
+}
+
+/// The page and what it asks.
+fn showing(view: Arc<View>) -> Router {
+    page::routes().merge(api::routes(view))
+}
+
+/// An answer that refuses, in the form in which the path answers.
+fn refused(path: &str, status: StatusCode, text: &str) -> Response {
+    if path.starts_with(api::PREFIX) {
+        api::problem(status, text.trim_end())
+    } else {
+        (status, text.to_owned()).into_response()
+    }
 }
 
 /// Routes that change something. They are POST, PUT, PATCH or DELETE, never GET: that is what asks for the token.

@@ -6,7 +6,9 @@
 //! - [`config`]: what is detected, from a TOML file
 //! - [`stage`]: the transactional loop over Kafka; [`tasks`]: what it runs; [`kafka`]: clients and topics
 //! - [`metrics`], [`http`]: what operations see; [`secrets`]: files that hold secrets
+//! - [`notify`]: who is told of alerts, and how
 //! - [`changepoints`]: annotated series, and what `mean_shift` finds in them
+//! - [`view`]: the page, its data and the stream of what changes
 //! - [`files`]: market data readers; [`report`]: the page of a backtest; [`tail`]: alerts as lines
 
 pub mod audit;
@@ -22,6 +24,7 @@ pub mod http;
 pub mod kafka;
 pub mod metrics;
 pub mod mutants;
+pub mod notify;
 pub mod proof;
 pub mod redrive;
 pub mod replay;
@@ -33,4 +36,5 @@ mod table;
 pub mod tail;
 pub mod tasks;
 pub mod traces;
+pub mod view;
 pub mod why;

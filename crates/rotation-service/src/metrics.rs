@@ -1,6 +1,6 @@
 //! Metrics: what the stages say, counted.
 //!
-//! [`UniverseMetrics::record`] is one exhaustive match over [`Output`], so a new fact without a metric does not
+//! [`UniverseMetrics::record`] is one exhaustive match over `Output`, so a new fact without a metric does not
 //! compile. Labels are bounded: universe, rule, series, stage, partition, and codes of closed sets; never free text.
 
 use crate::traces::Tracer;
@@ -9,21 +9,25 @@ use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use rotation_engine::alert::{Alert, Severity, State};
-use rotation_engine::clock::Clock;
-use rotation_engine::output::{DropCode, Output, Reading, RejectCode, RuleChange};
-use rotation_engine::plan::UniversePlan;
-use rotation_engine::record::{Cause, LogBody, LogRecord, Progress};
+use rotation_engine::output::{DropCode, RejectCode, RuleChange};
+use rotation_engine::plan::RulePlan;
 use rotation_engine::time::EventTime;
-use rotation_engine::universe::Universe;
 use rotation_wire::invariants::Violation;
 use rotation_wire::trace::TraceParent;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 mod failures;
 mod process;
 mod spans;
+mod standing;
+mod universe;
+mod view;
+
+use standing::Standing;
+pub use universe::UniverseMetrics;
+pub use view::ViewMetrics;
 
 /// A metric's name, its labels, and what it says.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +65,18 @@ docs! {
     READING = "rotation_rule_reading" ["universe", "rule"] "What a rule measured last, in its own unit.";
     THRESHOLD = "rotation_rule_threshold" ["universe", "rule"] "What the reading is held against, in the rule's unit.";
     DISTANCE = "rotation_rule_distance" ["universe", "rule"] "How much is missing until the rule's next event, in its unit.";
+    RULE_INFO = "rotation_rule_info" ["universe", "rule", "kind", "clock", "subject", "unit"] "1, labelled with what a rule is.";
+    RULE_LEVEL = "rotation_rule_level" ["universe", "rule", "line"] "Lines of a rule of kind level_approach, in its unit: level, opens, ends, through.";
+    REGIME_STATE = "rotation_regime_state" ["universe", "rule", "state"] "1 for the state in force of a rule of kind regime, 0 for the others.";
+    REGIME_SCORE = "rotation_regime_score" ["universe", "rule"] "Score of a rule of kind regime, smoothed, -1 to 1.";
+    REGIME_CONTRIBUTION = "rotation_regime_contribution" ["universe", "rule", "input"] "What an input adds to the score of a rule of kind regime before it is smoothed.";
+    QUADRANT_MEMBERS = "rotation_quadrant_members" ["universe", "rule", "quadrant"] "Members in a quadrant, of a rule of kind leadership.";
+    QUADRANT_RATIO = "rotation_quadrant_ratio" ["universe", "rule", "member"] "Relative strength of a member, 100 is the benchmark's; of rules with more than 32 members, those that are watched.";
+    QUADRANT_MOMENTUM = "rotation_quadrant_momentum" ["universe", "rule", "member"] "Momentum of a member's relative strength, 100 is none; members as of the ratio.";
+    STREAK_RECORD = "rotation_streak_record_sessions" ["universe", "rule"] "Length of the latest earlier run at least as long as the one that stands, of a rule of kind relative_streak; 0 where there is none, on record.";
+    STREAK_RECORD_END = "rotation_streak_record_end_seconds" ["universe", "rule"] "Last day of that earlier run, in seconds since 1970 UTC; 0 where there is none.";
     OPEN = "rotation_open_episodes" ["universe", "rule"] "Episodes that stand.";
+    OPENED = "rotation_episode_opened_seconds" ["universe", "rule"] "Event time at which the episode that stands began, in seconds since 1970 UTC; 0 where none stands.";
     HORIZON = "rotation_horizon_seconds" ["universe"] "Event time up to which a universe has decided, in seconds since 1970 UTC.";
     HORIZON_LAG = "rotation_horizon_lag_seconds" ["universe"] "Wall clock less the universe's horizon, in seconds.";
     SOURCE_HORIZON = "rotation_source_horizon_seconds" ["universe", "partition"] "Horizon of a partition of the ticks topic, in seconds since 1970 UTC.";
@@ -77,6 +92,11 @@ docs! {
     LOST = "rotation_lost_records_total" ["stage", "partition"] "Records gone before they were read, where the process was told to go on.";
     VIOLATIONS = "rotation_invariant_violations_total" ["invariant"] "Events for the alert topic that break what always holds of it, by what.";
     SPANS = "rotation_spans_total" ["outcome"] "Spans of traced ticks: exported, dropped because the queue was full, or failed because the collector refused or was away.";
+    VIEW_RECORDS = "rotation_view_records_total" ["topic"] "Records that the page has read.";
+    VIEW_MALFORMED = "rotation_view_malformed_total" ["topic"] "Records that the page passed over because they are none of ours.";
+    VIEW_CAUGHT_UP = "rotation_view_caught_up" ["topic"] "1 while the page has read a topic to its end, else 0.";
+    VIEW_CLIENTS = "rotation_view_clients" [] "Clients of the page's stream.";
+    VIEW_DROPPED = "rotation_view_clients_dropped_total" ["reason"] "Clients of the page's stream sent away: full, or slow.";
     RSS = "rotation_process_resident_memory_bytes" [] "Resident memory of the process.";
     START = "rotation_process_start_time_seconds" [] "When the process started, in seconds since 1970 UTC.";
 }
@@ -101,6 +121,8 @@ pub struct Metrics {
     threshold: GaugeVec,
     distance: GaugeVec,
     open: IntGaugeVec,
+    opened: GaugeVec,
+    standing: Standing,
     horizon: GaugeVec,
     horizon_lag: GaugeVec,
     source_horizon: GaugeVec,
@@ -115,9 +137,12 @@ pub struct Metrics {
     restore: GaugeVec,
     lost: IntCounterVec,
     violations: IntCounterVec,
+    view: view::Families,
     rss: IntGauge,
     spans: IntCounterVec,
     tracer: Tracer,
+    /// The rules of each universe whose series were made.
+    begun: Arc<Mutex<BTreeMap<String, Vec<RulePlan>>>>,
 }
 
 fn opts(doc: &MetricDoc) -> Opts {
@@ -185,6 +210,8 @@ impl Metrics {
             threshold: gauge(r, &THRESHOLD),
             distance: gauge(r, &DISTANCE),
             open: int_gauge(r, &OPEN),
+            opened: gauge(r, &OPENED),
+            standing: Standing::new(r),
             horizon: gauge(r, &HORIZON),
             horizon_lag: gauge(r, &HORIZON_LAG),
             source_horizon: gauge(r, &SOURCE_HORIZON),
@@ -201,7 +228,9 @@ impl Metrics {
             violations: counter(r, &VIOLATIONS),
             spans: counter(r, &SPANS),
             tracer: Tracer::default(),
+            view: view::Families::new(r),
             rss: register(r, IntGauge::with_opts(opts(&RSS))),
+            begun: Arc::default(),
             registry,
         }
     }
@@ -235,68 +264,12 @@ impl Metrics {
         String::from_utf8(text).expect("the text format is UTF-8")
     }
 
-    /// Handles for one universe, resolved once.
-    pub fn universe(&self, plan: &UniversePlan) -> UniverseMetrics {
-        let name = plan.name.as_str();
-        let rule = |rule: &str| {
-            let labels = [name, rule];
-            for state in [State::Opened, State::Escalated, State::Resolved] {
-                let severity = Severity::Info.name();
-                self.alerts
-                    .with_label_values(&[name, rule, state.name(), severity]);
-            }
-            RuleMetrics {
-                sections: self.sections.with_label_values(&labels),
-                reading: self.reading.with_label_values(&labels),
-                threshold: self.threshold.with_label_values(&labels),
-                distance: self.distance.with_label_values(&labels),
-                open: self.open.with_label_values(&labels),
-            }
-        };
-        UniverseMetrics {
-            accepted: self.accepted.with_label_values(&[name]),
-            dropped: DropCode::ALL
-                .iter()
-                .map(|code| self.dropped.with_label_values(&[name, code.name()]))
-                .collect(),
-            dead: RejectCode::ALL
-                .iter()
-                .map(|code| self.dead.with_label_values(&[code.name()]))
-                .collect(),
-            rules: plan.rules.iter().map(|plan| rule(&plan.name)).collect(),
-            series: plan
-                .series
-                .iter()
-                .map(|series| {
-                    self.series_last
-                        .with_label_values(&[name, series.symbol.as_str()])
-                })
-                .collect(),
-            excluded: self.excluded.with_label_values(&[name]),
-            all: self.clone(),
-            name: name.to_owned(),
-        }
-    }
-
-    /// Makes the series of a universe before anything happens in it, so that the first change shows as one.
-    pub fn begin(&self, plan: &UniversePlan) {
-        for rule in &plan.rules {
-            self.open
-                .with_label_values(&[plan.name.as_str(), rule.name.as_str()]);
-            let clock = rule.clock.to_string();
-            for cause in ["official", Cause::Late.name(), Cause::Void.name()] {
-                self.corrections
-                    .with_label_values(&[plan.name.as_str(), clock.as_str(), cause]);
-            }
-        }
-        for change in RuleChange::ALL {
-            self.rules_changed
-                .with_label_values(&[plan.name.as_str(), change.name()]);
-        }
-        for code in Violation::CODES {
-            self.violations.with_label_values(&[*code]);
-        }
-        self.unknown_symbols(0);
+    /// Takes further metrics into the same page.
+    pub(crate) fn register<C: Collector + Clone + 'static>(
+        &self,
+        collector: prometheus::Result<C>,
+    ) -> C {
+        register(&self.registry, collector)
     }
 
     /// Handles for one stage, resolved once.
@@ -354,145 +327,6 @@ impl Metrics {
     /// A record was put to the dead letters before any universe saw it.
     pub fn dead_letter(&self, code: RejectCode) {
         self.dead.with_label_values(&[code.name()]).inc();
-    }
-}
-
-/// Handles for one rule.
-#[derive(Clone, Debug)]
-struct RuleMetrics {
-    sections: IntCounter,
-    reading: Gauge,
-    threshold: Gauge,
-    distance: Gauge,
-    open: IntGauge,
-}
-
-/// Handles for one universe.
-#[derive(Clone, Debug)]
-pub struct UniverseMetrics {
-    name: String,
-    all: Metrics,
-    accepted: IntCounter,
-    /// In the order of [`DropCode::ALL`].
-    dropped: Vec<IntCounter>,
-    /// In the order of [`RejectCode::ALL`].
-    dead: Vec<IntCounter>,
-    rules: Vec<RuleMetrics>,
-    series: Vec<Gauge>,
-    excluded: IntGauge,
-}
-
-impl UniverseMetrics {
-    /// Counts one fact.
-    pub fn record(&self, output: &Output) {
-        match output {
-            Output::Accepted { ticks } => self.accepted.inc_by(*ticks),
-            Output::Log(record) => self.log(record),
-            Output::Dropped { code, .. } => self.dropped[*code as usize].inc(),
-            Output::Rejected { code, .. } => self.dead[*code as usize].inc(),
-            Output::Section { rule, .. } => self.rules[*rule as usize].sections.inc(),
-            Output::Reading(reading) => self.reading(reading),
-            Output::Alert(alert) => self.alert(alert),
-            Output::OpenEpisodes { rule, open } => {
-                self.rules[*rule as usize].open.set(i64::from(*open));
-            }
-            Output::Horizon { time } => self.horizon(*time),
-            Output::Source { excluded, .. } => self.excluded.add(if *excluded { 1 } else { -1 }),
-            Output::RuleChanged { change, .. } => self.all.rule_changed(&self.name, *change),
-            Output::Refused { reason } => {
-                tracing::error!(universe = self.name, reason, "the universe stops");
-            }
-        }
-    }
-
-    /// Shows how a universe stands: after a restore, which says nothing, and as it goes on.
-    pub fn stand(&self, universe: &Universe) {
-        for (rule, open) in self.rules.iter().zip(universe.open_episodes()) {
-            rule.open.set(i64::from(open));
-        }
-        self.excluded
-            .set(i64::try_from(universe.sources_excluded()).unwrap_or(i64::MAX));
-        if universe.horizon() > EventTime::MIN {
-            self.horizon(universe.horizon());
-        }
-    }
-
-    /// The universe is another process's from now on, which shows how it stands.
-    pub fn leave(&self) {
-        for rule in &self.rules {
-            rule.open.set(0);
-        }
-        self.excluded.set(0);
-        let labels = [self.name.as_str()];
-        // Absent, they have no age that could be taken for a stalled universe's.
-        let _ = self.all.horizon.remove_label_values(&labels);
-        let _ = self.all.horizon_lag.remove_label_values(&labels);
-    }
-
-    fn horizon(&self, time: EventTime) {
-        self.all
-            .horizon
-            .with_label_values(&[self.name.as_str()])
-            .set(seconds(time));
-    }
-
-    fn log(&self, record: &LogRecord) {
-        match &record.body {
-            LogBody::Bar(bar) => {
-                let clock = match bar.clock {
-                    Clock::Session => "session".to_owned(),
-                    other => other.to_string(),
-                };
-                self.all
-                    .bars
-                    .with_label_values(&[self.name.as_str(), clock.as_str()])
-                    .inc();
-                if bar.correction {
-                    let cause = bar.restated.map_or("official", |bar| bar.cause.name());
-                    self.correction(&clock, cause);
-                }
-                if bar.ticks > 0 {
-                    self.series[bar.series.index()].set(bar.close);
-                }
-            }
-            LogBody::Tick(tick) => self.series[tick.series.index()].set(tick.price),
-            LogBody::Horizon(horizon) => {
-                if let Progress::At(time) = horizon.progress {
-                    let partition = record.source.to_string();
-                    let labels = [self.name.as_str(), partition.as_str()];
-                    self.all
-                        .source_horizon
-                        .with_label_values(&labels)
-                        .set(seconds(time));
-                }
-            }
-            LogBody::Split(_) => {}
-            LogBody::Void(_) => self.correction("tick", Cause::Void.name()),
-        }
-    }
-
-    fn correction(&self, clock: &str, cause: &str) {
-        self.all
-            .corrections
-            .with_label_values(&[self.name.as_str(), clock, cause])
-            .inc();
-    }
-
-    fn reading(&self, reading: &Reading) {
-        let rule = &self.rules[reading.rule_index as usize];
-        rule.reading.set(reading.value);
-        rule.threshold.set(reading.threshold);
-        rule.distance.set(reading.distance);
-    }
-
-    fn alert(&self, alert: &Alert) {
-        let labels = [
-            self.name.as_str(),
-            alert.rule.as_str(),
-            alert.state.name(),
-            alert.severity.name(),
-        ];
-        self.all.alerts.with_label_values(&labels).inc();
     }
 }
 

@@ -16,17 +16,21 @@ use crate::tasks::DeadLetters;
 use crate::tasks::sampler::{self, SamplerTask};
 use crate::tasks::universe::{self, Cited, Refuse, UniverseTask};
 use crate::traces::Tracer;
+use crate::view::place::Topic;
+use crate::view::{self, Explainer, View};
 use anyhow::Context;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 mod args;
-mod logs;
+pub(crate) mod logs;
 mod reload;
 
+pub(crate) use args::instance;
 pub use args::{Args, StageChoice};
 pub use logs::LogFormat;
 pub use reload::{Load, Refused, Reloader};
@@ -58,6 +62,10 @@ pub struct Options {
     pub allow_data_loss: bool,
     /// Follow the state of tasks that other processes have.
     pub standby: bool,
+    /// Serve the page, where the configuration does not say otherwise.
+    pub page: bool,
+    /// What the command line of `explain` says of where configuration and brokers are.
+    pub whereabouts: String,
 }
 
 /// Runs the command.
@@ -156,9 +164,12 @@ fn serve_reloadable(
 ) -> anyhow::Result<()> {
     let kafka = KafkaSettings::from_config(&config.kafka, &options.instance)?;
     let address = listener.local_addr()?;
-    let mut stages = Stages::prepare(config, options, kafka, metrics, stop)?;
+    let mut stages = Stages::prepare(config, options, kafka.clone(), metrics, stop)?;
     let reloaded = std::mem::take(&mut stages.reloaded);
-    let reloader = load.map(|load| Reloader::new(load, config, metrics, reloaded));
+    let view = (options.page && config.http.page).then(|| show(config, options, &kafka, metrics));
+    let reloader = load.map(|load| Reloader::new(load, config, metrics, reloaded, view.clone()));
+    let followers = view.as_ref().map(|view| follow(view, &kafka, stop));
+    let followers = followers.transpose()?.unwrap_or_default();
     if let Some(reloader) = reloader.clone() {
         runtime.spawn(reload_on_signal(reloader));
     }
@@ -170,6 +181,7 @@ fn serve_reloadable(
         metrics.clone(),
         health,
         reloader,
+        view,
         wait_for(http_stop),
     ));
     tracing::info!(%address, instance = options.instance, "rotation runs");
@@ -178,10 +190,50 @@ fn serve_reloadable(
     runtime
         .block_on(async { tokio::time::timeout(Duration::from_secs(2), http).await })
         .ok();
+    leave(followers);
     if result.is_ok() {
         tracing::info!("stopped, everything committed");
     }
     result
+}
+
+/// What the page shows, before it has read anything.
+fn show(config: &Config, options: &Options, kafka: &KafkaSettings, metrics: &Metrics) -> Arc<View> {
+    let explainer = Explainer::new(
+        kafka.clone(),
+        &config.universes,
+        options.whereabouts.clone(),
+        config.http.public_url.clone(),
+    );
+    Arc::new(View::new(
+        &config.universes,
+        &options.instance,
+        Some(explainer),
+        metrics.view(),
+    ))
+}
+
+/// A thread a topic that the page reads. None of them keeps the stages from running.
+fn follow(
+    view: &Arc<View>,
+    kafka: &KafkaSettings,
+    stop: &StopSignal,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let follower = |topic: Topic| {
+        let (view, kafka, stop) = (view.clone(), kafka.clone(), stop.clone());
+        std::thread::Builder::new()
+            .name(format!("page-{}", topic.name()))
+            .spawn(move || view::follow(&view, topic, &kafka, &stop))
+    };
+    Topic::ALL.into_iter().map(follower).collect()
+}
+
+/// Waits for the page's readers for a moment: they hold nothing that has to be put away.
+fn leave(followers: Vec<JoinHandle<()>>) {
+    let until = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < until && !followers.iter().all(JoinHandle::is_finished) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Makes a stage by a configuration.
@@ -437,7 +489,7 @@ fn observe(metrics: &StageMetrics, liveness: &Liveness, fact: &StageFact) {
     }
 }
 
-struct StagesHealth(Vec<(String, Arc<Liveness>)>);
+pub(crate) struct StagesHealth(pub(crate) Vec<(String, Arc<Liveness>)>);
 
 impl Health for StagesHealth {
     fn failing(&self) -> Option<String> {
@@ -459,7 +511,7 @@ impl Health for StagesHealth {
     }
 }
 
-async fn wait_for(stop: StopSignal) {
+pub(crate) async fn wait_for(stop: StopSignal) {
     while !stop.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -475,7 +527,7 @@ async fn reload_on_signal(reloader: Arc<Reloader>) {
     }
 }
 
-async fn stop_on_signal(stop: StopSignal) {
+pub(crate) async fn stop_on_signal(stop: StopSignal) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate =
         signal(SignalKind::terminate()).expect("the process may listen for SIGTERM");

@@ -33,6 +33,13 @@ pub fn warnings(config: &Config, file: &Path) -> Vec<String> {
             Property::Plain(_) | Property::Env(_) => {}
         }
     }
+    for target in config.notify.iter().flat_map(|notify| &notify.targets) {
+        for (key, value) in target.kind.secrets() {
+            if let Property::File(path) = value {
+                look(format!("notify.targets.{}.{key}", target.name), path);
+            }
+        }
+    }
     if let Some(path) = &config.http.token_file {
         look("http.token_file".to_owned(), path);
     }

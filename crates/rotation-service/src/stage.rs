@@ -42,6 +42,7 @@ mod worker;
 pub use error::StageError;
 pub use observe::{Liveness, RebalanceKind, StageFact, StageObserver};
 pub use reload::Reloads;
+pub(crate) use run::failed;
 pub use run::{StopSignal, run, run_in};
 pub use settings::{StageSettings, StateMode};
 pub use task::{

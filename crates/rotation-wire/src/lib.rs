@@ -9,7 +9,7 @@
 //! - [`state`]: heads and snapshots on the compacted state topic, CBOR.
 //! - [`dead_letter`]: the headers that a refused record carries.
 //! - [`partition`]: which partition a key belongs to, as the Java client has it.
-//! - [`schema`]: JSON Schemas of input records, alerts and the configuration.
+//! - [`schema`]: JSON Schemas of input records, alerts, readings and the configuration.
 //! - [`digest`]: versions of rules.
 //! - [`asyncapi`]: the topics that others write or read, as an AsyncAPI document.
 //! - [`trace`]: W3C Trace Context in headers.

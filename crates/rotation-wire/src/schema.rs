@@ -55,12 +55,16 @@ pub fn alert() -> Value {
     )
 }
 
-/// The schema of the records of the readings topic.
+/// The schema of records of the readings topic.
 pub fn reading() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let schema = generator.into_root_schema_for::<ReadingRecord>();
-    let about = "What a rule measured at a section, or how far a universe has decided.";
-    headed(READING_SCHEMA, "Reading", about, schema.to_value())
+    headed(
+        READING_SCHEMA,
+        "Reading",
+        "A record of the readings topic: what a rule measured, or how far a universe has decided.",
+        schema.to_value(),
+    )
 }
 
 /// The schema of the configuration file, where `kafka`, `http` and `group` are the schemas of those tables.

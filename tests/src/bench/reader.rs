@@ -284,6 +284,8 @@ fn run_service(config: &Config, meter: &Mutex<Meter>) -> Result<()> {
         idle_after: IDLE_AFTER,
         allow_data_loss: false,
         standby: false,
+        page: true,
+        whereabouts: String::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

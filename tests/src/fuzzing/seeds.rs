@@ -5,8 +5,9 @@ use rotation_engine::output::Output;
 use rotation_engine::record::{LogBody, SourceEvent, Tick};
 use rotation_engine::sampler::Sampler;
 use rotation_engine::time::EventTime;
-use rotation_engine::universe::Universe;
+use rotation_engine::universe::{ReadingDetail, Universe};
 use rotation_wire::alerts::AlertEvent;
+use rotation_wire::readings::{ReadingRecord, RuleReading};
 use rotation_wire::state::{
     Decision, DecisionKind, Head, SnapshotRef, encode_head, encode_part, encode_parts, head_key,
 };
@@ -142,6 +143,7 @@ fn written(event: &SourceEvent<'_>) -> Vec<u8> {
 fn played(events: &[SourceEvent<'static>], found: &mut Vec<(&'static str, String, Vec<u8>)>) {
     let mut sampler = Sampler::new(plan().clone(), 0, 1);
     let mut universe = Universe::new(plan().clone());
+    universe.set_readings(ReadingDetail::Published);
     let (mut sampled, mut told) = (Vec::new(), Vec::new());
     let mut log = Vec::new();
     // One bar of a kind is enough.
@@ -199,6 +201,7 @@ fn played(events: &[SourceEvent<'static>], found: &mut Vec<(&'static str, String
         }
     }
     found.push(("tasks", "bars".to_owned(), log));
+    readings(&told, found);
     let alerts = told.into_iter().filter_map(|output| match output {
         Output::Alert(alert) => Some(AlertEvent::from(*alert).encode()),
         _ => None,
@@ -206,6 +209,23 @@ fn played(events: &[SourceEvent<'static>], found: &mut Vec<(&'static str, String
     for (at, bytes) in alerts.enumerate() {
         found.push(("alert", format!("history-{at:02}"), bytes));
     }
+}
+
+/// The last reading of each rule, and a horizon.
+fn readings(told: &[Output], found: &mut Vec<(&'static str, String, Vec<u8>)>) {
+    let mut last = BTreeMap::new();
+    for output in told {
+        if let Output::Reading(reading) = output {
+            last.insert(&reading.rule, reading);
+        }
+    }
+    for (rule, reading) in last {
+        let reading = Box::new(RuleReading::new(plan(), reading));
+        let bytes = ReadingRecord::Reading(reading).encode();
+        found.push(("reading", rule.clone(), bytes));
+    }
+    let horizon = br#"{"type":"horizon","universe":"us","horizon":"2026-01-15T21:00:00Z","newest":"2026-01-15T20:59:58Z","sources":[{"partition":0,"horizon":"2026-01-15T21:00:00Z","excluded":false}]}"#;
+    found.push(("reading", "horizon".to_owned(), horizon.to_vec()));
 }
 
 fn kind(body: &LogBody) -> &'static str {

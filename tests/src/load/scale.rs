@@ -1,8 +1,8 @@
 //! The same backlog, read by one, two and four processes: what another process adds, and what a record costs.
 //!
 //! The cost is the time of cores of the service's processes alone, the broker apart, between the moments when a fifth
-//! and nineteen twentieths of the backlog were committed: starting up and the last idle polls are left out. Where all of
-//! it was committed between two looks, the first of the two stands for the fifth.
+//! and nineteen twentieths of the backlog were committed: starting up and the last idle polls are left out. Where all
+//! of it was committed between two looks, the first of the two stands for the fifth.
 
 use std::fmt;
 use std::time::{Duration, Instant};

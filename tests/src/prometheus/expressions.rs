@@ -12,17 +12,17 @@ use crate::workspace;
 const VARIABLES: [(&str, &str); 6] = [
     ("$__rate_interval", "1m"),
     ("$__interval", "15s"),
-    ("$__range", "1h"),
     ("$universe", ".*"),
     ("$rule", ".*"),
-    ("$series", ".*"),
+    ("$level", ".*"),
+    ("$instance", ".*"),
 ];
 
 /// Where an expression stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// In a panel of a dashboard.
-    Panel,
+    /// In a panel of a dashboard, in an annotation or in a variable.
+    Dashboard,
     /// In a recording rule.
     Recording,
     /// One side of a comparison in an alerting rule, which as a whole returns nothing while all is well.
@@ -34,7 +34,7 @@ pub enum Source {
 pub struct Expression {
     /// What it is part of.
     pub source: Source,
-    /// File name and title of the panel or name of the rule.
+    /// File name and title of the panel, or name of the annotation, variable or rule.
     pub place: String,
     /// `PromQL`, with Grafana's variables replaced.
     pub expression: String,
@@ -50,12 +50,59 @@ pub fn all_expressions() -> Result<Vec<Expression>> {
     for file in rule_files()? {
         rules(&file, &mut found).with_context(|| format!("in {}", file.display()))?;
     }
-    for file in files("deploy/grafana/dashboards", "json")? {
-        let dashboard: Value = serde_json::from_str(&fs::read_to_string(&file)?)
-            .with_context(|| format!("in {}", file.display()))?;
-        panels(&file_name(&file), &dashboard["panels"], &mut found);
+    for (file, dashboard) in dashboards()? {
+        panels(&file, &dashboard["panels"], &mut found);
+        for annotation in array(&dashboard["annotations"]["list"]) {
+            let written = annotation["target"]["expr"].as_str().unwrap_or_default();
+            found.push(asked(&file, &annotation["name"], written));
+        }
+        for variable in array(&dashboard["templating"]["list"]) {
+            if variable["type"] == "query" {
+                let query = variable["query"]["query"].as_str().unwrap_or_default();
+                let values = label_values(query)
+                    .with_context(|| format!("{file}: a variable asks for {query:?}"))?;
+                found.push(asked(&file, &variable["name"], &values));
+            }
+        }
     }
     Ok(found)
+}
+
+/// The dashboards with their file names.
+///
+/// # Errors
+///
+/// When a file cannot be read or is not JSON.
+pub fn dashboards() -> Result<Vec<(String, Value)>> {
+    let files = files("deploy/grafana/dashboards", "json")?;
+    let read = |file: PathBuf| {
+        let text = fs::read_to_string(&file)?;
+        let dashboard =
+            serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))?;
+        Ok((file_name(&file), dashboard))
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The values of a label, as an expression: what Grafana's `label_values(series, label)` asks for.
+fn label_values(query: &str) -> Option<String> {
+    let inside = query.strip_prefix("label_values(")?.strip_suffix(')')?;
+    let (series, label) = inside.rsplit_once(',')?;
+    Some(format!("count by ({}) ({series})", label.trim()))
+}
+
+/// An expression of a dashboard.
+fn asked(file: &str, name: &Value, written: &str) -> Expression {
+    let expression = VARIABLES
+        .iter()
+        .fold(written.to_owned(), |text, (name, value)| {
+            text.replace(name, value)
+        });
+    Expression {
+        source: Source::Dashboard,
+        place: format!("{file}: {}", name.as_str().unwrap_or_default()),
+        expression,
+    }
 }
 
 /// The files of recording and alerting rules.
@@ -114,19 +161,9 @@ fn rules(file: &Path, found: &mut Vec<Expression>) -> Result<()> {
 /// The panels, those in rows included.
 fn panels(file: &str, panels: &Value, found: &mut Vec<Expression>) {
     for panel in array(panels) {
-        let title = panel["title"].as_str().unwrap_or_default();
         for target in array(&panel["targets"]) {
             let written = target["expr"].as_str().unwrap_or_default();
-            let expression = VARIABLES
-                .iter()
-                .fold(written.to_owned(), |text, (name, value)| {
-                    text.replace(name, value)
-                });
-            found.push(Expression {
-                source: Source::Panel,
-                place: format!("{file}: {title}"),
-                expression,
-            });
+            found.push(asked(file, &panel["title"], written));
         }
         self::panels(file, &panel["panels"], found);
     }
@@ -196,7 +233,20 @@ fn tokens(expression: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::operands;
+    use super::{label_values, operands};
+
+    #[test]
+    fn values_of_a_label_are_asked_for() {
+        let check = |query: &str, expected: Option<&str>| {
+            assert_eq!(label_values(query).as_deref(), expected, "{query}");
+        };
+        check("label_values(a, x)", Some("count by (x) (a)"));
+        check(
+            "label_values(a{x=~\"b\", y=\"c\"}, z)",
+            Some("count by (z) (a{x=~\"b\", y=\"c\"})"),
+        );
+        check("query_result(a)", None);
+    }
 
     #[test]
     fn an_alert_is_cut_into_what_it_compares() {

@@ -205,6 +205,9 @@ fn official_closes_confirm_correct_or_retract_what_was_told() {
         if lost > 0 && open_at < 3 {
             assert!(states.iter().all(|count| *count > 0), "{states:?}");
         }
+        for alert in &alerts {
+            assert!(alert.value <= alert.peak, "beyond its peak: {alert:?}");
+        }
         let mut ids: Vec<&str> = alerts.iter().map(|alert| alert.id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();

@@ -3,8 +3,8 @@
 use super::cut::{Cut, CutPlan};
 use super::derived::{Basket, Input};
 use super::reads::Inbox;
-use crate::alert::State;
-use crate::detector::{DetectorState, Measure};
+use crate::alert::{Evidence, State};
+use crate::detector::{Change, DetectorState, Measure, Names};
 use crate::plan::{RulePlan, SeriesSource, UniversePlan};
 use crate::policy::{Episode, Policy};
 use crate::record::SeriesIx;
@@ -170,6 +170,16 @@ impl RuleState {
     /// The episode that stands.
     pub(super) fn open(&self) -> Option<&Episode> {
         self.core.policy.open()
+    }
+
+    /// What the newest reading stands on.
+    pub(super) fn evidence(&self, rule: &RulePlan) -> Evidence {
+        let names = Names {
+            symbols: &rule.symbols,
+            units: &rule.units,
+        };
+        let account = self.core.detector.account(&rule.kind, names, &Change::Hold);
+        account.evidence
     }
 
     /// Number of episodes that stand.

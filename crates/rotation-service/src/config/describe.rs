@@ -32,6 +32,14 @@ pub fn describe(config: &Config) -> String {
         format!("token from {}", path.display())
     });
     line(format!("http        {}, {token}", config.http.listen));
+    line(match (&config.http.public_url, config.http.page) {
+        (_, false) => "  page        not served".to_owned(),
+        (Some(url), true) => format!("  page        {url}"),
+        (None, true) => format!("  page        http://{}", config.http.listen),
+    });
+    if let Some(notify) = &config.notify {
+        crate::notify::describe(notify, &kafka.group, &mut line);
+    }
     for universe in &config.universes {
         line(String::new());
         describe_universe(universe, &mut line);

@@ -23,6 +23,11 @@ impl KeyPath {
         self.with(Step::Key(name.to_owned()))
     }
 
+    /// The entry of that position in a list at this place.
+    pub(super) fn index(&self, index: usize) -> KeyPath {
+        self.with(Step::Index(index))
+    }
+
     /// The place below this one that the deserializer was at.
     pub(super) fn below(&self, path: &serde_path_to_error::Path) -> KeyPath {
         path.iter().fold(self.clone(), |at, segment| match segment {

@@ -3,6 +3,10 @@
 use super::HttpSpec;
 use super::groups::GroupSpec;
 use super::kafka::{KafkaSpec, Topics};
+use super::notify::{
+    AlertmanagerSpec, DeliverySpec, MuteSpec, NotifySpec, PagerdutySpec, RouteSpec, SlackSpec,
+    WebhookSpec,
+};
 use rotation_engine::detector::Kind;
 use rotation_engine::plan::{RuleCommon, SeriesSpec, UniverseSpec};
 use schemars::{JsonSchema, Schema, schema_for};
@@ -14,8 +18,51 @@ pub fn schema() -> Value {
     let mut kafka = inlined::<KafkaSpec>();
     set_property(&mut kafka, "topics", inlined::<Topics>().to_value());
     set_property(&mut kafka, "properties", properties_schema());
-    rotation_wire::schema::configuration(kafka, inlined::<HttpSpec>(), inlined::<GroupSpec>())
+    let http = inlined::<HttpSpec>();
+    let mut schema = rotation_wire::schema::configuration(kafka, http, inlined::<GroupSpec>());
+    schema["properties"]["notify"] = notify_schema();
+    schema
 }
+
+fn notify_schema() -> Value {
+    let mut notify = plain(inlined::<NotifySpec>());
+    let one = |kind: &str, own: Schema| {
+        let mut target = plain(inlined::<DeliverySpec>());
+        let own = plain(own);
+        for (key, property) in object(&own, "properties") {
+            target["properties"][key] = property.clone();
+        }
+        target["properties"]["type"] = json!({ "const": kind });
+        let mut required = vec![json!("type")];
+        let own_required = own.get("required").and_then(Value::as_array);
+        required.extend(own_required.into_iter().flatten().cloned());
+        target["required"] = Value::Array(required);
+        target["title"] = json!(kind);
+        target["description"] = own["description"].clone();
+        target
+    };
+    let targets = TARGETS.map(|(kind, own, _)| one(kind, own()));
+    let table = |value: Value| json!({ "type": "object", "additionalProperties": value });
+    notify["properties"]["targets"] = table(json!({ "oneOf": targets }));
+    notify["properties"]["windows"] = table(plain(inlined::<MuteSpec>()));
+    let route = plain(inlined::<RouteSpec>());
+    notify["properties"]["routes"] = json!({ "type": "array", "items": route });
+    notify
+}
+
+/// The kinds of targets: the schema of their keys, for the JSON Schema and for the manual.
+const TARGETS: [(&str, fn() -> Schema, fn() -> Schema); 4] = [
+    ("alertmanager", inlined::<AlertmanagerSpec>, || {
+        schema_for!(AlertmanagerSpec)
+    }),
+    ("pagerduty", inlined::<PagerdutySpec>, || {
+        schema_for!(PagerdutySpec)
+    }),
+    ("slack", inlined::<SlackSpec>, || schema_for!(SlackSpec)),
+    ("webhook", inlined::<WebhookSpec>, || {
+        schema_for!(WebhookSpec)
+    }),
+];
 
 fn properties_schema() -> Value {
     let reference = |key: &str| json!({"type": "object", "required": [key], "additionalProperties": false, "properties": {key: {"type": "string"}}});
@@ -72,6 +119,7 @@ pub fn reference() -> String {
     );
     text.push_str(PROPERTIES);
     section(&mut text, "[http]", "", &plain(schema_for!(HttpSpec)));
+    notify_sections(&mut text);
     section(
         &mut text,
         "[universe.NAME]",
@@ -106,6 +154,22 @@ pub fn reference() -> String {
         section(&mut text, &format!("kind = \"{kind}\""), &about, &own);
     }
     text
+}
+
+fn notify_sections(text: &mut String) {
+    section(text, "[notify]", NOTIFY, &plain(schema_for!(NotifySpec)));
+    let common = plain(schema_for!(DeliverySpec));
+    section(text, "[notify.targets.NAME]", NOTIFY_TARGETS, &common);
+    for (kind, _, own) in TARGETS {
+        let own = plain(own());
+        let about = own.get("description").and_then(Value::as_str);
+        let about = about.unwrap_or_default().to_owned();
+        section(text, &format!("type = \"{kind}\""), &about, &own);
+    }
+    let route = plain(schema_for!(RouteSpec));
+    section(text, "[[notify.routes]]", NOTIFY_ROUTES, &route);
+    let window = plain(schema_for!(MuteSpec));
+    section(text, "[notify.windows.NAME]", NOTIFY_WINDOWS, &window);
 }
 
 /// Paragraphs broken to [`WIDTH`], wherever the doc comment broke them.
@@ -272,6 +336,18 @@ Values of properties that hold secrets are never printed, however they were give
 exactly-once delivery stands, such as `isolation.level`, `transactional.id` or `enable.auto.commit`. How to connect
 safely, and which permissions are needed: [KAFKA-SECURITY.md](KAFKA-SECURITY.md).
 ";
+
+const NOTIFY: &str = "Where `rotation notify` tells of alerts; other commands only check it. Beside these keys it has the tables \
+`targets` and `windows` and the list `routes`. What is promised: [NOTIFY.md](NOTIFY.md).";
+
+const NOTIFY_TARGETS: &str = "At most 16 targets. `type` says what it is, and decides which further keys there are. These are \
+common to all.";
+
+const NOTIFY_ROUTES: &str = "Looked at in their order; an event goes to the targets of the first that matches, and of later ones \
+where that says `continue`. Events with `replay: true` go nowhere.";
+
+const NOTIFY_WINDOWS: &str = "A mute window: whom a route would tell of an event that was published within it is told when it \
+ends, if the episode still stands, and of its newest state alone. The end of what was told before is told at once.";
 
 const UNIVERSE: &str = "A universe is a set of series that are looked at together. Beside these keys it has the tables `series`, \
 `groups` and `rules`.";

@@ -66,6 +66,7 @@ pub(super) fn beginning(out: &mut dyn Write, scenario: &Scenario, config: &Confi
         config.kafka.brokers.join(","),
         config.kafka.topics.alerts
     )?;
+    writeln!(out, "  page             http://{}/", config.http.listen)?;
     writeln!(
         out,
         "  metrics          http://{}/metrics",
@@ -140,6 +141,9 @@ pub(super) fn ending(
     )?;
     writeln!(out, "  rotation tail --brokers {broker} --from-beginning")?;
     writeln!(out, "  curl http://{}/metrics", config.http.listen)?;
+    if hold {
+        writeln!(out, "  a browser at http://{}/", config.http.listen)?;
+    }
     writeln!(
         out,
         "On your own data: rotation backtest --config config/great-rotation.toml --data DIR"

@@ -42,7 +42,7 @@ fn a_port_in_use_is_said_and_another_is_taken() {
     assert_eq!(
         notes,
         format!(
-            "{wanted} is in use; metrics are on port {} instead\n",
+            "{wanted} is in use; the page and metrics are on port {} instead\n",
             found.port()
         )
     );

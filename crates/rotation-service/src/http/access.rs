@@ -3,15 +3,18 @@
 //! | request | without a token configured | with one |
 //! | --- | --- | --- |
 //! | GET or HEAD of `/healthz`, `/readyz` | answered | answered |
+//! | GET or HEAD of `/`, `/assets/*`, `/favicon.svg`: the page, which holds no data | answered | answered |
 //! | any other GET or HEAD | answered | needs the token |
 //! | any other method | refused, 403 | needs the token |
 
+use super::refused;
 use crate::config::HttpConfig;
 use crate::secrets;
+use crate::view::page;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::net::SocketAddr;
@@ -117,18 +120,22 @@ impl Access {
         let Some(token) = &self.token else {
             return changes.then(|| {
                 let text = "refused: this would change something and no token is configured; set [http] token_file\n";
-                (StatusCode::FORBIDDEN, text).into_response()
+                refused(path, StatusCode::FORBIDDEN, text)
             });
         };
-        if !changes && OPEN.contains(&path) {
+        if !changes && (OPEN.contains(&path) || page::is_page(path)) {
             return None;
         }
         if bearer(headers).is_some_and(|given| bool::from(digest(given).ct_eq(token))) {
             return None;
         }
         let text = "refused: send the token as `Authorization: Bearer TOKEN`\n";
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-        Some((StatusCode::UNAUTHORIZED, challenge, text).into_response())
+        let mut answer = refused(path, StatusCode::UNAUTHORIZED, text);
+        let challenge = HeaderValue::from_static("Bearer");
+        answer
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
+        Some(answer)
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a request may cost, and what every answer says to browsers.
 
+use super::refused;
 use super::server::Limits;
+use crate::view::api;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 /// Longest body of a request.
 pub(super) const BODY_MAX: usize = 64 * 1024;
@@ -25,19 +27,23 @@ fn headers() -> [(HeaderName, HeaderValue); 5] {
 /// Refuses a body that says it is too long, and ends a request that takes too long. Bodies that do not say their
 /// length are cut by [`axum::extract::DefaultBodyLimit`] where they are read.
 pub(super) async fn bound(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > BODY_MAX) {
         let text = format!("refused: the body is longer than {BODY_MAX} bytes\n");
-        return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+        return refused(&path, StatusCode::PAYLOAD_TOO_LARGE, &text);
     }
-    match tokio::time::timeout(limits.request, next.run(request)).await {
+    let limit = match path.as_str() {
+        api::EXPLAIN => api::EXPLAIN_LIMIT.max(limits.request),
+        _ => limits.request,
+    };
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(answer) => answer,
-        Err(_) => (
-            StatusCode::REQUEST_TIMEOUT,
-            "refused: the request took too long\n",
-        )
-            .into_response(),
+        Err(_) => {
+            let text = "refused: the request took too long\n";
+            refused(&path, StatusCode::REQUEST_TIMEOUT, text)
+        }
     }
 }
 

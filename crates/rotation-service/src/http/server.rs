@@ -1,7 +1,9 @@
 //! The loop that accepts connections: each is bounded in time, and there are only so many.
 
+use super::lease::Lease;
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
@@ -19,6 +21,8 @@ pub(super) struct Limits {
     pub(super) request: Duration,
     /// Life of a connection; a client that goes on asking makes a new one.
     pub(super) connection: Duration,
+    /// For a client of a stream to take what it is sent; its connection may live longer than others.
+    pub(super) stalled: Duration,
     /// For the answer under way to be taken once that is over.
     pub(super) grace: Duration,
     /// Connections at a time; further ones wait in the system's queue.
@@ -31,6 +35,7 @@ impl Default for Limits {
             head: Duration::from_secs(5),
             request: Duration::from_secs(10),
             connection: Duration::from_secs(60),
+            stalled: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             connections: 128,
         }
@@ -109,12 +114,18 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(HEAD_BYTES);
-    let service = TowerToHyperService::new(app);
+    let app = TowerToHyperService::new(app);
+    let lease = Lease::new(stopping.clone());
+    let held = lease.clone();
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(held.clone());
+        app.call(request)
+    });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let over = async {
         tokio::select! {
             _ = stopping.changed() => {}
-            () = tokio::time::sleep(limits.connection) => {}
+            () = lease.over(limits.connection, limits.stalled) => {}
         }
     };
     let ended = tokio::select! {

@@ -28,6 +28,7 @@ fn limits() -> Limits {
         head: Duration::from_secs(30),
         request: Duration::from_secs(30),
         connection: Duration::from_secs(30),
+        stalled: Duration::from_secs(30),
         grace: Duration::from_millis(200),
         connections: 4,
     }
@@ -51,6 +52,7 @@ async fn start(token: bool, limits: Limits) -> SocketAddr {
     let config = HttpConfig {
         listen: address,
         token_file: token.then_some(file),
+        ..HttpConfig::default()
     };
     let access = Access::new(&config, None).unwrap();
     let shared = Shared {
@@ -311,6 +313,7 @@ fn an_address_beyond_loopback_needs_a_token_or_to_be_said_twice() {
         let config = HttpConfig {
             listen: listen.parse().unwrap(),
             token_file: token.cloned(),
+            ..HttpConfig::default()
         };
         Access::new(&config, said.map(|said| said.parse().unwrap()))
             .map(drop)
@@ -354,6 +357,7 @@ fn a_token_file_that_cannot_be_used_is_refused_without_showing_it() {
     let config = HttpConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         token_file: Some(file.clone()),
+        ..HttpConfig::default()
     };
     let absent = Access::new(&config, None).unwrap_err().to_string();
     assert_eq!(

@@ -3,6 +3,7 @@
 use super::{LogFormat, Options};
 use crate::config::Config;
 use crate::stage::StateMode;
+use crate::view::quoted;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use rotation_engine::clock::parse_span;
@@ -46,7 +47,7 @@ pub struct Args {
     /// A librdkafka property, as name=value; may be repeated.
     #[arg(short = 'X', long = "property", value_name = "NAME=VALUE", value_parser = property)]
     pub properties: Vec<GivenProperty>,
-    /// Address of /metrics, /healthz and /readyz, instead of the one in the configuration.
+    /// Address of the page, /metrics, /healthz and /readyz, instead of the one in the configuration.
     #[arg(long, value_name = "ADDRESS", env = "ROTATION_LISTEN")]
     pub listen: Option<SocketAddr>,
     /// File with the token of the HTTP address, instead of the one in the configuration.
@@ -75,6 +76,9 @@ pub struct Args {
     /// OTLP over HTTP.
     #[arg(long, value_name = "URL", env = "ROTATION_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
+    /// Do not serve the page, and do not read the topics that it shows.
+    #[arg(long)]
+    pub no_page: bool,
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text", env = "ROTATION_LOG_FORMAT")]
     pub log_format: LogFormat,
@@ -126,19 +130,24 @@ fn property(text: &str) -> Result<GivenProperty, std::convert::Infallible> {
     Ok(GivenProperty(text.to_owned()))
 }
 
+/// The name of this process: as given, or the host's.
+pub(crate) fn instance(given: Option<&str>) -> String {
+    let host = || {
+        std::fs::read_to_string("/etc/hostname")
+            .ok()
+            .map(|name| name.trim().to_owned())
+    };
+    given
+        .map(str::to_owned)
+        .or_else(host)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "rotation".to_owned())
+}
+
 impl Args {
     /// The name of this process.
     pub fn instance(&self) -> String {
-        let host = || {
-            std::fs::read_to_string("/etc/hostname")
-                .ok()
-                .map(|name| name.trim().to_owned())
-        };
-        self.instance
-            .clone()
-            .or_else(host)
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| "rotation".to_owned())
+        instance(self.instance.as_deref())
     }
 
     /// Flags win over the file, as far as they say where files are.
@@ -174,6 +183,15 @@ impl Args {
         Ok(())
     }
 
+    /// Where the configuration and the brokers are, for other commands.
+    fn whereabouts(&self) -> String {
+        let mut text = format!(" --config {}", quoted(&self.config.to_string_lossy()));
+        if !self.brokers.is_empty() {
+            text.push_str(&format!(" --brokers {}", quoted(&self.brokers.join(","))));
+        }
+        text
+    }
+
     pub(super) fn options(&self) -> Options {
         Options {
             stages: self.stage,
@@ -184,6 +202,8 @@ impl Args {
             idle_after: self.idle_after,
             allow_data_loss: self.allow_data_loss,
             standby: self.standby,
+            page: !self.no_page,
+            whereabouts: self.whereabouts(),
         }
     }
 }

@@ -15,7 +15,7 @@ pub enum LogFormat {
 }
 
 /// Starts logging; `RUST_LOG` chooses levels, `info` without it.
-pub(super) fn start(format: LogFormat) -> anyhow::Result<()> {
+pub(crate) fn start(format: LogFormat) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

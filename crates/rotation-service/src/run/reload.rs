@@ -6,6 +6,7 @@
 use crate::config::{Config, describe};
 use crate::metrics::Metrics;
 use crate::stage::{Reloads, TaskFactory};
+use crate::view::View;
 use rotation_wire::digest::digest;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +51,7 @@ pub struct Reloader {
     load: Load,
     metrics: Metrics,
     stages: Vec<Reloaded>,
+    view: Option<Arc<View>>,
     in_force: Mutex<Config>,
 }
 
@@ -59,12 +61,14 @@ impl Reloader {
         config: &Config,
         metrics: &Metrics,
         stages: Vec<Reloaded>,
+        view: Option<Arc<View>>,
     ) -> Arc<Reloader> {
         metrics.configured(&config_digest(config), now());
         Arc::new(Reloader {
             load,
             metrics: metrics.clone(),
             stages,
+            view,
             in_force: Mutex::new(config.clone()),
         })
     }
@@ -85,6 +89,9 @@ impl Reloader {
                 self.metrics.configured(&digest, now());
                 for plan in &config.universes {
                     self.metrics.begin(plan);
+                }
+                if let Some(view) = &self.view {
+                    view.set_plans(&config.universes);
                 }
                 *in_force = config;
                 tracing::info!(digest, "the configuration was read again and is in force");

@@ -158,17 +158,17 @@ impl Liveness {
         self.joined() && self.restoring() == 0
     }
 
-    pub(super) fn polled(&self) {
+    pub(crate) fn polled(&self) {
         let since = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.last_poll.store(since + 1, Ordering::Relaxed);
     }
 
-    pub(super) fn set_tasks(&self, assigned: usize, restoring: usize) {
+    pub(crate) fn set_tasks(&self, assigned: usize, restoring: usize) {
         self.assigned.store(assigned, Ordering::Relaxed);
         self.restoring.store(restoring, Ordering::Relaxed);
     }
 
-    pub(super) fn set_joined(&self, joined: bool) {
+    pub(crate) fn set_joined(&self, joined: bool) {
         self.joined.store(joined, Ordering::Relaxed);
     }
 }

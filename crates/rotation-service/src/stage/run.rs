@@ -71,7 +71,7 @@ pub fn run_in(
 }
 
 /// What a failed call ends the stage with; it names who fenced us, if someone did.
-pub(super) fn failed(settings: &StageSettings, action: &str, source: PortError) -> StageError {
+pub(crate) fn failed(settings: &StageSettings, action: &str, source: PortError) -> StageError {
     let stage = settings.name.clone();
     let kafka = &settings.kafka;
     let needs = Needs {

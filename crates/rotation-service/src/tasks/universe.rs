@@ -75,6 +75,8 @@ pub struct UniverseTask {
 struct Hosted {
     universe: Universe,
     metrics: UniverseMetrics,
+    /// Whether the metrics show what the readings of earlier records stand on.
+    is_shown: bool,
     /// What it has told, held against what always holds.
     told: AlertLog,
     readings: Readings,
@@ -110,6 +112,7 @@ impl UniverseTask {
             let hosted = Hosted {
                 universe,
                 metrics: self.metrics.universe(plan),
+                is_shown: false,
                 told: AlertLog::bounded(),
                 readings: Readings::default(),
             };
@@ -146,6 +149,7 @@ impl UniverseTask {
                 );
             }
             hosted.metrics.record(&output);
+            hosted.metrics.account(&output, &hosted.universe);
             match output {
                 Output::Alert(alert) => {
                     let positions = self.cited.positions(record.partition, record.offset, log);
@@ -259,6 +263,10 @@ impl Task for UniverseTask {
         }
         for hosted in self.universes.values_mut() {
             hosted.metrics.stand(&hosted.universe);
+            if !hosted.is_shown {
+                hosted.metrics.account_all(&hosted.universe);
+                hosted.is_shown = !outbox.replaying();
+            }
             if !outbox.replaying() {
                 hosted.readings.stand(&hosted.universe, outbox);
             }

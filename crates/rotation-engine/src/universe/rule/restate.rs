@@ -155,6 +155,9 @@ impl Turn<'_> {
         out: &mut Vec<Output>,
     ) {
         episode.transition += 1;
+        if state == State::Corrected {
+            episode.reach(decided.step.reading);
+        }
         self.state.core.policy.renumber(episode.transition);
         let event = Event {
             state,

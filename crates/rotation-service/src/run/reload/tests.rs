@@ -118,7 +118,7 @@ fn all_stages_take_a_configuration_or_none() {
         let after = after.clone();
         let load: Load = Box::new(move || Ok(config(&after)));
         let metrics = Metrics::new();
-        let reloader = Reloader::new(load, &config(FILE), &metrics, stages);
+        let reloader = Reloader::new(load, &config(FILE), &metrics, stages, None);
         assert_eq!(reloader.reload().is_ok(), is_fine);
         assert_eq!(*taken.lock().unwrap(), expected);
         let digest = config_digest(&reloader.in_force.lock().unwrap());
@@ -145,7 +145,7 @@ fn a_bad_file_and_one_that_needs_a_restart_reach_no_stage() {
     for (load, is_bad) in faults {
         let taken = Arc::default();
         let stages = vec![stage("sampler", Ok(()), &taken)];
-        let reloader = Reloader::new(load, &config(FILE), &Metrics::new(), stages);
+        let reloader = Reloader::new(load, &config(FILE), &Metrics::new(), stages, None);
         let refused = reloader.reload().unwrap_err();
         assert_eq!(matches!(refused, Refused::Bad(_)), is_bad, "{refused}");
         assert_eq!(matches!(refused, Refused::Restart(_)), !is_bad, "{refused}");

@@ -1,0 +1,215 @@
+//! Reading a topic: an ordinary consumer that assigns itself every partition, joins no group and commits nothing.
+
+use super::View;
+use super::place::{Partition, Place, Topic};
+use crate::kafka::KafkaSettings;
+use crate::kafka::refusal::is_topic_denied;
+use crate::stage::StopSignal;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Of readings, the newest so many records of a partition are read, the markers of transactions counted in.
+const READINGS_READ_MAX: i64 = 2_000_000;
+/// Longest wait for an answer of the cluster.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Longest wait for a record.
+const POLL: Duration = Duration::from_millis(100);
+/// Records that are taken at a time.
+const BATCH: usize = 500;
+/// How often a topic that cannot be read is looked for again.
+const RETRY: Duration = Duration::from_secs(2);
+/// How often a topic is asked whether it has more partitions.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// Follows a topic until `stop` is set.
+pub(crate) fn follow(view: &View, topic: Topic, settings: &KafkaSettings, stop: &StopSignal) {
+    let is_stopped = || stop.load(Ordering::SeqCst);
+    while !is_stopped() {
+        let mut reader = match Reader::open(view, topic, settings) {
+            Ok(reader) => reader,
+            Err(error) => {
+                tracing::error!(%error, "the page cannot read: the Kafka client cannot be made");
+                return;
+            }
+        };
+        while !is_stopped() {
+            if let Err(error) = reader.step() {
+                tracing::warn!(topic = reader.name, %error, "the page reads on with another client");
+                std::thread::sleep(POLL);
+                break;
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    view: &'a View,
+    topic: Topic,
+    name: String,
+    consumer: BaseConsumer,
+    /// The partitions that are read, and whether each has been read to its end.
+    at_end: BTreeMap<i32, bool>,
+    /// When the topic is looked at again.
+    look: Instant,
+    /// Whether trouble was told since the last record.
+    told: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn open(view: &'a View, topic: Topic, settings: &KafkaSettings) -> Result<Self, KafkaError> {
+        let mut config = settings.client();
+        config.remove("statistics.interval.ms");
+        config
+            .set("group.id", settings.stage_group("view"))
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            .set("queued.max.messages.kbytes", "16384");
+        let name = match topic {
+            Topic::Alerts => &settings.topics.alerts,
+            Topic::Readings => &settings.topics.readings,
+        };
+        Ok(Reader {
+            view,
+            topic,
+            name: name.clone(),
+            consumer: config.create()?,
+            at_end: BTreeMap::new(),
+            look: Instant::now(),
+            told: false,
+        })
+    }
+
+    /// Looks at the topic where it is time to, and takes what there is.
+    fn step(&mut self) -> Result<(), KafkaError> {
+        if Instant::now() >= self.look {
+            let next = match self.look() {
+                Ok(()) => REFRESH,
+                Err(why) => {
+                    self.note(Some(why));
+                    RETRY
+                }
+            };
+            self.look = Instant::now() + next;
+        }
+        let mut records = Vec::new();
+        let mut wait = POLL;
+        while records.len() < BATCH {
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    let number = message.partition();
+                    self.at_end.insert(number, false);
+                    let place = Place {
+                        partition: self.partition(number),
+                        offset: message.offset(),
+                    };
+                    records.push((place, message.payload().unwrap_or_default().to_vec()));
+                }
+                Some(Err(KafkaError::PartitionEOF(number))) => _ = self.at_end.insert(number, true),
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
+                Some(Err(error)) => self.trouble(&error),
+            }
+            wait = Duration::ZERO;
+        }
+        if !records.is_empty() {
+            self.told = false;
+            self.view.take(records);
+        }
+        // A topic without partitions is not there yet: nothing is waited for.
+        let is_known = !self.at_end.is_empty() || self.view.has_note(self.topic);
+        let is_at_end = is_known && self.at_end.values().all(|at_end| *at_end);
+        self.view.set_at_end(self.topic, is_at_end);
+        Ok(())
+    }
+
+    fn partition(&self, number: i32) -> Partition {
+        Partition {
+            topic: self.topic,
+            number,
+        }
+    }
+
+    /// Begins to read partitions that are not read yet.
+    fn look(&mut self) -> Result<(), String> {
+        let name = self.name.clone();
+        let metadata = self.consumer.fetch_metadata(Some(&name), ANSWER);
+        // The cluster being away for a moment is told by the client itself.
+        let Ok(metadata) = metadata else {
+            return Ok(());
+        };
+        let found = metadata.topics().iter().find(|found| found.name() == name);
+        let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+        if found.is_some_and(|found| found.error() == Some(denied)) {
+            return Err(self.denied());
+        }
+        let partitions = found
+            .map(rdkafka::metadata::MetadataTopic::partitions)
+            .unwrap_or_default();
+        if partitions.is_empty() {
+            return Err(format!(
+                "topic \"{name}\" does not exist: what it would say is not shown"
+            ));
+        }
+        let numbers = partitions
+            .iter()
+            .map(rdkafka::metadata::MetadataPartition::id);
+        let new: Vec<i32> = numbers
+            .filter(|number| !self.at_end.contains_key(number))
+            .collect();
+        let mut assignment = TopicPartitionList::new();
+        for number in new {
+            let range = self.consumer.fetch_watermarks(&name, number, ANSWER);
+            let (low, high) = range.map_err(|error| match is_topic_denied(&error) {
+                true => self.denied(),
+                false => format!("partition {number} of topic \"{name}\" does not answer: {error}"),
+            })?;
+            let first = match self.topic {
+                Topic::Alerts => low,
+                Topic::Readings => low.max(high.saturating_sub(READINGS_READ_MAX)),
+            };
+            let begin = self.view.begin(self.partition(number), (first, high));
+            let added = assignment.add_partition_offset(&name, number, Offset::Offset(begin));
+            added.map_err(|error| error.to_string())?;
+            self.at_end.insert(number, false);
+        }
+        if assignment.count() > 0 {
+            let assigned = self.consumer.incremental_assign(&assignment);
+            assigned.map_err(|error| format!("topic \"{name}\" cannot be read: {error}"))?;
+        }
+        self.note(None);
+        Ok(())
+    }
+
+    fn denied(&self) -> String {
+        let name = &self.name;
+        format!("Kafka does not allow to read topic \"{name}\": it takes the permission Read on it")
+    }
+
+    /// Keeps what keeps the topic from being read, and logs it once.
+    fn note(&self, note: Option<String>) {
+        let text = note.clone();
+        if self.view.note(self.topic, note) {
+            match text {
+                Some(why) => tracing::warn!("the page: {why}; it keeps trying"),
+                None => tracing::info!(topic = self.name, "the page reads"),
+            }
+        }
+    }
+
+    /// The client gets over most of it by itself.
+    fn trouble(&mut self, error: &KafkaError) {
+        if is_topic_denied(error) {
+            self.note(Some(self.denied()));
+        } else if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(topic = self.name, %error, "the page waits for the cluster");
+        }
+    }
+}
