@@ -130,6 +130,7 @@ fn input<'a>(offset: i64, key: Option<&'a [u8]>, payload: &'a [u8]) -> InputReco
         timestamp: None,
         key,
         payload: Some(payload),
+        trace: None,
     }
 }
 

@@ -110,6 +110,7 @@ pub fn asyncapi() -> serde_json::Value {
     rotation_wire::asyncapi::document(rotation_wire::asyncapi::Addresses {
         ticks: &topics.ticks,
         alerts: &topics.alerts,
+        readings: &topics.readings,
         dead_letters: &topics.dead_letters,
     })
 }

@@ -35,5 +35,6 @@ pub mod stage;
 mod table;
 pub mod tail;
 pub mod tasks;
+pub mod traces;
 pub mod view;
 pub mod why;

@@ -3,6 +3,7 @@
 //! [`UniverseMetrics::record`] is one exhaustive match over `Output`, so a new fact without a metric does not
 //! compile. Labels are bounded: universe, rule, series, stage, partition, and codes of closed sets; never free text.
 
+use crate::traces::Tracer;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
@@ -12,12 +13,14 @@ use rotation_engine::output::{DropCode, RejectCode, RuleChange};
 use rotation_engine::plan::RulePlan;
 use rotation_engine::time::EventTime;
 use rotation_wire::invariants::Violation;
+use rotation_wire::trace::TraceParent;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 mod failures;
 mod process;
+mod spans;
 mod standing;
 mod universe;
 mod view;
@@ -88,6 +91,7 @@ docs! {
     RESTORE = "rotation_restore_seconds" ["stage"] "Time that the newest restore of a task's state took.";
     LOST = "rotation_lost_records_total" ["stage", "partition"] "Records gone before they were read, where the process was told to go on.";
     VIOLATIONS = "rotation_invariant_violations_total" ["invariant"] "Events for the alert topic that break what always holds of it, by what.";
+    SPANS = "rotation_spans_total" ["outcome"] "Spans of traced ticks: exported, dropped because the queue was full, or failed because the collector refused or was away.";
     VIEW_RECORDS = "rotation_view_records_total" ["topic"] "Records that the page has read.";
     VIEW_MALFORMED = "rotation_view_malformed_total" ["topic"] "Records that the page passed over because they are none of ours.";
     VIEW_CAUGHT_UP = "rotation_view_caught_up" ["topic"] "1 while the page has read a topic to its end, else 0.";
@@ -135,6 +139,8 @@ pub struct Metrics {
     violations: IntCounterVec,
     view: view::Families,
     rss: IntGauge,
+    spans: IntCounterVec,
+    tracer: Tracer,
     /// The rules of each universe whose series were made.
     begun: Arc<Mutex<BTreeMap<String, Vec<RulePlan>>>>,
 }
@@ -220,6 +226,8 @@ impl Metrics {
             restore: gauge(r, &RESTORE),
             lost: counter(r, &LOST),
             violations: counter(r, &VIOLATIONS),
+            spans: counter(r, &SPANS),
+            tracer: Tracer::default(),
             view: view::Families::new(r),
             rss: register(r, IntGauge::with_opts(opts(&RSS))),
             begun: Arc::default(),
@@ -362,9 +370,10 @@ impl StageMetrics {
     }
 
     /// A transaction was committed.
-    pub fn committed(&self, took: Duration) {
+    pub fn committed(&self, took: Duration, traces: &[TraceParent]) {
         self.commits.inc();
         self.commit_seconds.observe(took.as_secs_f64());
+        self.all.tracer.committed(&self.name, took, traces);
     }
 
     /// A transaction failed.

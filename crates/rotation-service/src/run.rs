@@ -15,6 +15,7 @@ use crate::stage::{
 use crate::tasks::DeadLetters;
 use crate::tasks::sampler::{self, SamplerTask};
 use crate::tasks::universe::{self, Cited, Refuse, UniverseTask};
+use crate::traces::Tracer;
 use crate::view::place::Topic;
 use crate::view::{self, Explainer, View};
 use anyhow::Context;
@@ -105,15 +106,22 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         again.apply(&mut config)?;
         Ok(config)
     });
-    serve_reloadable(
+    let mut metrics = Metrics::new();
+    if let Some(endpoint) = &args.otlp_endpoint {
+        let tracer = Tracer::start(endpoint, &args.instance(), metrics.span_counts())?;
+        metrics = metrics.traced(tracer);
+    }
+    let served = serve_reloadable(
         &config,
         &args.options(),
         runtime.handle(),
         (listener, access),
-        &Metrics::new(),
+        &metrics,
         &stop,
         Some(load),
-    )?;
+    );
+    metrics.tracer().stop();
+    served?;
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(ExitCode::SUCCESS)
 }
@@ -473,7 +481,7 @@ fn observe(metrics: &StageMetrics, liveness: &Liveness, fact: &StageFact) {
         }
         StageFact::Restored { took, .. } => metrics.restored(*took),
         StageFact::CaughtUp { .. } => metrics.assigned(liveness.assigned()),
-        StageFact::Committed { took, .. } => metrics.committed(*took),
+        StageFact::Committed { took, traces, .. } => metrics.committed(*took, traces),
         StageFact::CommitFailed { code } => metrics.commit_failed(code),
         StageFact::Lag { partition, records } => metrics.lag(*partition, *records),
         StageFact::DataLoss { partition, records } => metrics.lost(*partition, *records),

@@ -45,4 +45,6 @@ pub use reload::Reloads;
 pub(crate) use run::failed;
 pub use run::{StopSignal, run, run_in};
 pub use settings::{StageSettings, StateMode};
-pub use task::{Idle, InputRecord, Outbox, OutputRecord, StampKind, Task, TaskFactory};
+pub use task::{
+    Idle, InputRecord, Outbox, OutputRecord, StampKind, Task, TaskFactory, TraceHeaders,
+};

@@ -3,10 +3,12 @@
 use rotation_engine::time::EventTime;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+mod hop;
 mod letters;
 pub mod sampler;
 pub mod universe;
 
+pub(crate) use hop::{DECIDE, Hop, SAMPLE};
 pub use letters::DeadLetters;
 
 /// Milliseconds since 1970 as an instant.

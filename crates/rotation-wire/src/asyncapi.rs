@@ -27,6 +27,8 @@ pub struct Addresses<'a> {
     pub ticks: &'a str,
     /// Alerts.
     pub alerts: &'a str,
+    /// What rules measured.
+    pub readings: &'a str,
     /// Records that cannot be used.
     pub dead_letters: &'a str,
 }
@@ -74,7 +76,7 @@ pub fn document(addresses: Addresses<'_>) -> Value {
     })
 }
 
-fn channels(addresses: Addresses<'_>) -> [Channel<'_>; 3] {
+fn channels(addresses: Addresses<'_>) -> [Channel<'_>; 4] {
     [
         Channel {
             name: "ticks",
@@ -89,6 +91,13 @@ fn channels(addresses: Addresses<'_>) -> [Channel<'_>; 3] {
             action: "send",
             description: "Events of episodes, in transactions: read them with isolation.level=read_committed.",
             messages: &["alertEvent"],
+        },
+        Channel {
+            name: "readings",
+            address: addresses.readings,
+            action: "send",
+            description: "What rules measured, fired or not, and how far universes have decided; in transactions.",
+            messages: &["reading"],
         },
         Channel {
             name: "dead-letters",
@@ -135,6 +144,7 @@ fn schemas() -> Value {
         ("inputRecord", schema::input()),
         ("alert", schema::alert()),
         ("alertEvent", envelope()),
+        ("reading", schema::reading()),
         ("deadLetterHeaders", dead_letter_headers()),
         ("redrivenHeaders", redriven_headers()),
         ("traceparent", traceparent()),

@@ -26,7 +26,7 @@ const FLAGS: u8 = 0b11;
 const SAMPLED: u8 = 0b01;
 
 /// A trace, and a span of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceParent {
     /// The trace.
     pub trace: [u8; 16],

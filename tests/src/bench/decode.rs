@@ -180,6 +180,7 @@ fn through_task(records: &Records, task: &mut SamplerTask) {
             )),
             key: Some(records.keys[at].as_bytes()),
             payload: Some(payload),
+            trace: None,
         };
         task.step(&record, &mut outbox);
         if (at + 1).is_multiple_of(BATCH) {

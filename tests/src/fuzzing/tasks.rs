@@ -49,6 +49,7 @@ fn record<'a>(offset: usize, (key, payload): Parts<'a>) -> InputRecord<'a> {
         timestamp: Some((1_800_000_000_000, StampKind::Append)),
         key,
         payload,
+        trace: None,
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) fn as_input(partition: i32, offset: i64, record: &Record) -> InputRec
         timestamp: Some((record.stamp, StampKind::Append)),
         key: record.key.as_deref(),
         payload: record.value.as_deref(),
+        trace: None,
     }
 }
 

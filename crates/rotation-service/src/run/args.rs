@@ -72,6 +72,10 @@ pub struct Args {
     /// much memory as all snapshots have bytes.
     #[arg(long)]
     pub standby: bool,
+    /// Tell the spans of traced ticks to the OpenTelemetry collector at this address, such as http://127.0.0.1:4318, by
+    /// OTLP over HTTP.
+    #[arg(long, value_name = "URL", env = "ROTATION_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
     /// Do not serve the page, and do not read the topics that it shows.
     #[arg(long)]
     pub no_page: bool,

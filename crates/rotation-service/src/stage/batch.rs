@@ -1,6 +1,6 @@
 //! A batch of input records, flat: one buffer of bytes, one vector of places in it, both used again.
 
-use super::task::{InputRecord, StampKind};
+use super::task::{InputRecord, StampKind, TraceHeaders};
 
 /// Records of several partitions, in the order they were read.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ struct Place {
     start: usize,
     key_len: i32,
     payload_len: i32,
+    parent_len: i32,
+    state_len: i32,
     partition: i32,
     stamp: Stamp,
 }
@@ -39,12 +41,16 @@ impl Batch {
         let start = self.bytes.len();
         let key_len = self.keep(record.key);
         let payload_len = self.keep(record.payload);
+        let parent_len = self.keep(record.trace.map(|trace| trace.parent));
+        let state_len = self.keep(record.trace.and_then(|trace| trace.state));
         self.places.push(Place {
             offset: record.offset,
             timestamp,
             start,
             key_len,
             payload_len,
+            parent_len,
+            state_len,
             partition: record.partition,
             stamp,
         });
@@ -76,7 +82,9 @@ impl Batch {
     pub(super) fn iter(&self) -> impl Iterator<Item = InputRecord<'_>> {
         self.places.iter().map(|place| {
             let (key, after) = self.take(place.start, place.key_len);
-            let (payload, _) = self.take(after, place.payload_len);
+            let (payload, after) = self.take(after, place.payload_len);
+            let (parent, after) = self.take(after, place.parent_len);
+            let (state, _) = self.take(after, place.state_len);
             InputRecord {
                 partition: place.partition,
                 offset: place.offset,
@@ -87,6 +95,7 @@ impl Batch {
                 },
                 key,
                 payload,
+                trace: parent.map(|parent| TraceHeaders { parent, state }),
             }
         })
     }
@@ -96,5 +105,43 @@ impl Batch {
             Ok(len) => (Some(&self.bytes[start..start + len]), start + len),
             Err(_) => (None, start),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_as_they_went_in() {
+        let trace = |state| {
+            Some(TraceHeaders {
+                parent: b"parent",
+                state,
+            })
+        };
+        let record = |offset, key, payload, trace| InputRecord {
+            partition: 3,
+            offset,
+            timestamp: Some((17, StampKind::Append)),
+            key,
+            payload,
+            trace,
+        };
+        let records = [
+            record(1, Some(&b"key"[..]), Some(&b"value"[..]), None),
+            record(2, None, Some(&b"value"[..]), trace(None)),
+            record(3, Some(&b""[..]), None, trace(Some(&b"a=1"[..]))),
+            record(5, None, None, None),
+        ];
+        let mut batch = Batch::default();
+        records.iter().for_each(|record| batch.push(record));
+        let shown = |record: &InputRecord<'_>| format!("{record:?}");
+        assert!(
+            batch
+                .iter()
+                .map(|it| shown(&it))
+                .eq(records.iter().map(shown))
+        );
     }
 }

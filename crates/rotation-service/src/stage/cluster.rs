@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message, Timestamp};
+use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
+use rotation_wire::trace::{TRACEPARENT, TRACESTATE};
 
 use super::error::StageError;
 use super::ports::{ErrorKind, GroupConsumer, Isolation, PortError, Producer, Reader, World};
 use super::settings::StageSettings;
-use super::task::{InputRecord, StampKind};
+use super::task::{InputRecord, StampKind, TraceHeaders};
 use crate::kafka::refusal::is_denied;
 use crate::kafka::topics::count_partitions;
 
@@ -132,7 +133,20 @@ fn as_record<'a>(message: &'a BorrowedMessage<'_>) -> InputRecord<'a> {
         },
         key: message.key(),
         payload: message.payload(),
+        trace: message.headers().and_then(trace),
     }
+}
+
+/// The headers that say a trace; one that is there twice says nothing.
+fn trace<H: Headers>(headers: &H) -> Option<TraceHeaders<'_>> {
+    let only = |name: &str| {
+        let mut found = headers.iter().filter(|header| header.key == name);
+        found.next().filter(|_| found.next().is_none())?.value
+    };
+    Some(TraceHeaders {
+        parent: only(TRACEPARENT)?,
+        state: only(TRACESTATE),
+    })
 }
 
 /// Drops a client on a thread of its own, and waits for that only for a while: closing must not hang a stage.

@@ -66,7 +66,7 @@ impl Stage {
     fn committed(&mut self, begun: Instant) -> Result<(), StageError> {
         let took = self.world.now().duration_since(begun);
         let pending = std::mem::take(&mut self.pending);
-        let outputs = pending.outputs();
+        let (outputs, traces) = (pending.outputs(), pending.traces());
         for (partition, snapshot) in pending.snapshots {
             let bytes = snapshot.chunks.iter().map(|(_, value)| value.len()).sum();
             self.observe(&StageFact::Snapshot { partition, bytes });
@@ -79,6 +79,7 @@ impl Stage {
             took,
             outputs,
             tasks: pending.touched.len(),
+            traces,
         });
         self.commits_again()
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::task::Outbox;
 use super::worker::{Done, Progress};
 use rotation_wire::state::{Decision, Head, SnapshotRef, encode_parts};
+use rotation_wire::trace::TraceParent;
 
 /// A task of this member.
 pub(super) struct Member {
@@ -176,6 +177,12 @@ impl Pending {
             .iter()
             .map(|outbox| outbox.records().len())
             .sum()
+    }
+
+    /// The traces that they say they belong to, each once.
+    pub(super) fn traces(&self) -> Vec<TraceParent> {
+        let traces = self.outboxes.iter().flat_map(Outbox::traces);
+        traces.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     pub(super) fn bytes(&self) -> usize {

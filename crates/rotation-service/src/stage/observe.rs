@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rotation_wire::trace::TraceParent;
+
 /// Takes the facts; called on the stage's Kafka thread, so it should be quick.
 pub type StageObserver = Arc<dyn Fn(&StageFact) + Send + Sync>;
 
@@ -55,6 +57,8 @@ pub enum StageFact {
         outputs: usize,
         /// Tasks whose position or output is in it.
         tasks: usize,
+        /// Traces that records in it say they belong to, each once.
+        traces: Vec<TraceParent>,
     },
     /// A transaction was not committed; it will be tried again.
     CommitFailed {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use rdkafka::message::{Header, OwnedHeaders};
+use rotation_wire::trace::{TRACEPARENT, TraceParent};
 
 /// One task of a stage: a pure fold over one input partition.
 ///
@@ -69,6 +70,17 @@ pub struct InputRecord<'a> {
     pub key: Option<&'a [u8]>,
     /// Value; `None` is a tombstone.
     pub payload: Option<&'a [u8]>,
+    /// The trace that it belongs to, if it says one.
+    pub trace: Option<TraceHeaders<'a>>,
+}
+
+/// Headers that say which trace a record belongs to, as they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceHeaders<'a> {
+    /// `traceparent`.
+    pub parent: &'a [u8],
+    /// `tracestate`, if any.
+    pub state: Option<&'a [u8]>,
 }
 
 /// What is known when a partition is idle.
@@ -166,6 +178,14 @@ impl Outbox {
         self.records.retain(|record| keep(record.task));
     }
 
+    /// The traces that records say they belong to.
+    pub(super) fn traces(&self) -> impl Iterator<Item = TraceParent> {
+        let headers = self.records.iter().flat_map(|record| &record.headers);
+        headers
+            .filter(|(name, _)| *name == TRACEPARENT)
+            .filter_map(|(_, value)| TraceParent::parse(value))
+    }
+
     pub(super) fn records(&self) -> &[OutRecord] {
         &self.records
     }
@@ -232,5 +252,10 @@ impl Outbox {
         self.records
             .iter()
             .map(|record| (record.topic, self.key(record), self.payload(record)))
+    }
+
+    /// The headers of what was put out.
+    pub fn headers(&self) -> impl Iterator<Item = &[(&'static str, Vec<u8>)]> {
+        self.records.iter().map(|record| record.headers.as_slice())
     }
 }

@@ -1,5 +1,6 @@
 //! Dead letters: how a task puts them out, and how large they may be.
 
+use super::Hop;
 use crate::stage::{InputRecord, Outbox};
 use rotation_engine::output::RejectCode;
 use rotation_wire::dead_letter::{self, TRUNCATED};
@@ -29,6 +30,11 @@ impl DeadLetters {
         }
     }
 
+    /// The topic that the records came from.
+    pub(super) fn from(&self) -> &str {
+        &self.from
+    }
+
     /// Puts a record out as received, under headers that say where it was and why it cannot be used.
     pub(super) fn bury(
         &self,
@@ -46,6 +52,7 @@ impl DeadLetters {
             .into_iter()
             .map(|(name, value)| (name, value.into()))
             .collect();
+        headers.extend(Hop::of(record, "bury").iter().flat_map(Hop::as_received));
         let payload = record.payload.map(|payload| {
             let kept = self.room(record.key, &headers).min(payload.len());
             if kept < payload.len() {

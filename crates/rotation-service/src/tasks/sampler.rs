@@ -1,9 +1,10 @@
 //! The sampler stage's task: one partition of the ticks topic, for every universe.
 
-use super::{DeadLetters, from_millis};
+use super::{DeadLetters, Hop, SAMPLE, from_millis};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::mutants::Mutant;
 use crate::stage::{Idle, InputRecord, Outbox, Task};
+use crate::traces::Place;
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::record::{LogBody, SeriesIx, SourceEvent};
@@ -31,6 +32,8 @@ pub struct SamplerTask {
     named: Vec<Vec<(usize, SeriesIx)>>,
     out: Vec<Output>,
     offset: i64,
+    /// The trace of the record at that offset; forgotten at the end of its batch.
+    hop: Option<Hop>,
     unknown: u64,
 }
 
@@ -84,6 +87,7 @@ impl SamplerTask {
             named,
             out: Vec::new(),
             offset: 0,
+            hop: None,
             unknown: 0,
         }
     }
@@ -138,7 +142,8 @@ impl SamplerTask {
                 SourceEvent::Heartbeat { .. } => {}
             }
             if !self.out.is_empty() {
-                rejected = universe.publish(&mut self.out, outbox).or(rejected);
+                let said = universe.publish(&mut self.out, self.hop.as_ref(), outbox);
+                rejected = said.or(rejected);
             }
         }
         if let SourceEvent::Heartbeat { time } = *event {
@@ -147,7 +152,8 @@ impl SamplerTask {
                 universe
                     .sampler
                     .heartbeat(time, bound, offset, &mut self.out);
-                rejected = universe.publish(&mut self.out, outbox).or(rejected);
+                let said = universe.publish(&mut self.out, self.hop.as_ref(), outbox);
+                rejected = said.or(rejected);
             }
         }
         rejected
@@ -169,8 +175,13 @@ struct Reject {
 }
 
 impl UniverseSampler {
-    /// Counts what was said, and sends what belongs on the bars log.
-    fn publish(&mut self, out: &mut Vec<Output>, outbox: &mut Outbox) -> Option<Reject> {
+    /// Counts what was said, and sends what belongs on the bars log, in the trace of what it stands on.
+    fn publish(
+        &mut self,
+        out: &mut Vec<Output>,
+        hop: Option<&Hop>,
+        outbox: &mut Outbox,
+    ) -> Option<Reject> {
         let mut rejected = None;
         for output in out.drain(..) {
             if let Output::Rejected { code, message } = output {
@@ -185,7 +196,9 @@ impl UniverseSampler {
                 let plan = self.sampler.plan();
                 self.bytes.clear();
                 bars::encode(&mut self.bytes, plan, record);
-                outbox.send(BARS, plan.name.as_bytes(), &self.bytes);
+                let headers = hop.map(Hop::headers).unwrap_or_default();
+                let key = Some(plan.name.as_bytes());
+                outbox.send_with(BARS, None, key, Some(&self.bytes), headers);
                 if matches!(
                     record.body,
                     LogBody::Bar(_) | LogBody::Tick(_) | LogBody::Void(_)
@@ -198,9 +211,8 @@ impl UniverseSampler {
     }
 }
 
-impl Task for SamplerTask {
-    fn step(&mut self, record: &InputRecord<'_>, outbox: &mut Outbox) {
-        self.offset = record.offset;
+impl SamplerTask {
+    fn sample(&mut self, record: &InputRecord<'_>, outbox: &mut Outbox) {
         let mut keyed = None;
         if let Some(key) = record.key
             && !key.is_empty()
@@ -235,6 +247,18 @@ impl Task for SamplerTask {
             self.bury(record, &reject, outbox);
         }
     }
+}
+
+impl Task for SamplerTask {
+    fn step(&mut self, record: &InputRecord<'_>, outbox: &mut Outbox) {
+        self.offset = record.offset;
+        self.hop = Hop::of(record, SAMPLE);
+        let tracer = self.metrics.tracer();
+        let hop = self.hop.as_ref().filter(|_| !outbox.replaying());
+        let begun = tracer.begin(hop, Place::of(self.letters.from(), record));
+        self.sample(record, outbox);
+        self.metrics.tracer().end(begun);
+    }
 
     fn end_of_batch(&mut self, outbox: &mut Outbox) {
         for universe in &mut self.universes {
@@ -243,8 +267,9 @@ impl Task for SamplerTask {
                 universe.sampler.idle(until, self.offset, &mut self.out);
             }
             universe.sampler.flush(self.offset, &mut self.out);
-            universe.publish(&mut self.out, outbox);
+            universe.publish(&mut self.out, self.hop.as_ref(), outbox);
         }
+        self.hop = None;
         let unknown = std::mem::take(&mut self.unknown);
         if unknown > 0 && !outbox.replaying() {
             self.metrics.unknown_symbols(unknown);
@@ -265,8 +290,10 @@ impl Task for SamplerTask {
             let lateness = universe.sampler.plan().lateness;
             let until = last.saturating_add(age).saturating_sub(lateness);
             universe.sampler.idle(until, self.offset, &mut self.out);
-            universe.publish(&mut self.out, outbox);
+            universe.publish(&mut self.out, None, outbox);
         }
+        // What follows stands on the clock's decision, not on the last record.
+        self.hop = None;
     }
 
     fn empty(&mut self, _outbox: &mut Outbox) {

@@ -1,8 +1,9 @@
 //! The universe stage's task: one partition of the bars log, and the universes whose records are in it.
 
-use super::{DeadLetters, from_millis, now};
+use super::{DECIDE, DeadLetters, Hop, from_millis, now};
 use crate::metrics::{Metrics, UniverseMetrics};
 use crate::stage::{Idle, InputRecord, Outbox, Task};
+use crate::traces::Place as Traced;
 use rotation_engine::alert::Alert;
 use rotation_engine::output::{Output, RejectCode};
 use rotation_engine::plan::UniversePlan;
@@ -125,6 +126,7 @@ impl UniverseTask {
         name: &str,
         record: &InputRecord<'_>,
         log: &LogRecord,
+        hop: Option<&Hop>,
         outbox: &mut Outbox,
     ) {
         let hosted = self
@@ -151,7 +153,7 @@ impl UniverseTask {
             match output {
                 Output::Alert(alert) => {
                     let positions = self.cited.positions(record.partition, record.offset, log);
-                    send(*alert, Some(positions), outbox);
+                    send(*alert, Some(positions), hop, outbox);
                 }
                 Output::Reading(reading) => {
                     let plan = hosted.universe.plan();
@@ -182,14 +184,15 @@ impl Hosted {
     }
 }
 
-fn send(alert: Alert, positions: Option<Vec<Position>>, outbox: &mut Outbox) {
+fn send(alert: Alert, positions: Option<Vec<Position>>, hop: Option<&Hop>, outbox: &mut Outbox) {
     let key = alert.key();
     let event = AlertEvent {
         alert,
         detected_at: Some(now()),
         positions,
     };
-    let headers = vec![(CONTENT_TYPE_HEADER, CONTENT_TYPE.as_bytes().to_vec())];
+    let mut headers = vec![(CONTENT_TYPE_HEADER, CONTENT_TYPE.as_bytes().to_vec())];
+    headers.extend(hop.into_iter().flat_map(Hop::headers));
     outbox.send_with(
         ALERTS,
         None,
@@ -231,6 +234,10 @@ impl Task for UniverseTask {
                 return;
             }
         };
+        let hop = Hop::of(record, DECIDE);
+        let traced = hop.as_ref().filter(|_| !outbox.replaying());
+        let place = Traced::of(&self.cited.bars, record);
+        let mut begun = self.metrics.tracer().begin(traced, place);
         let appended = record.timestamp.map(|(millis, _)| from_millis(millis));
         let mut out = std::mem::take(&mut self.out);
         if let Some(hosted) = self.universes.get_mut(&name) {
@@ -238,9 +245,16 @@ impl Task for UniverseTask {
             hosted.universe.step(&log, appended, &mut out);
         }
         self.out = out;
-        if !self.out.is_empty() {
-            self.publish(&name, record, &log, outbox);
+        if let Some(begun) = &mut begun {
+            begun.told(self.out.iter().filter_map(|output| match output {
+                Output::Alert(alert) => Some((alert.rule.as_str(), alert.episode.as_str())),
+                _ => None,
+            }));
         }
+        if !self.out.is_empty() {
+            self.publish(&name, record, &log, hop.as_ref(), outbox);
+        }
+        self.metrics.tracer().end(begun);
     }
 
     fn end_of_batch(&mut self, outbox: &mut Outbox) {

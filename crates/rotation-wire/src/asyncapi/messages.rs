@@ -28,6 +28,7 @@ pub(super) fn all() -> Value {
     json!({
         "inputRecord": input_record(),
         "alertEvent": alert_event(),
+        "reading": reading(),
         "deadLetter": dead_letter(),
         "redriven": redriven(),
     })
@@ -96,6 +97,38 @@ fn alert_event() -> Value {
             },
             "payload": event,
         }],
+    })
+}
+
+fn reading() -> Value {
+    json!({
+        "name": "reading",
+        "title": "Reading",
+        "summary": "What a rule measured at a section, or how far a universe has decided.",
+        "contentType": "application/json",
+        "payload": reference("reading"),
+        "bindings": key("universe/rule; of a horizon the universe."),
+        "examples": [
+            {
+                "name": "reading",
+                "payload": {
+                    "type": "reading", "universe": "us", "rule": "small-cap-streak",
+                    "rule_version": "02b404713862ed2f", "kind": "relative_streak", "clock": "session",
+                    "subject": "RUT/GSPC", "as_of": "2026-01-15T21:00:00Z", "session": "2026-01-15",
+                    "value": 10.0, "threshold": 15.0, "distance": 5.0, "unit": "sessions", "open": true,
+                    "inputs": { "GSPC": 6890.1, "RUT": 2451.3 },
+                    "quality": { "present": 2, "expected": 2, "stale": [] },
+                },
+            },
+            {
+                "name": "horizon",
+                "payload": {
+                    "type": "horizon", "universe": "us", "horizon": "2026-01-15T21:00:00Z",
+                    "newest": "2026-01-15T20:59:58Z",
+                    "sources": [{ "partition": 0, "horizon": "2026-01-15T21:00:00Z", "excluded": false }],
+                },
+            },
+        ],
     })
 }
 

@@ -1,10 +1,12 @@
 use super::*;
+use crate::readings::ReadingRecord;
 use jsonschema::{Draft, Validator};
 
 fn shipped() -> Value {
     document(Addresses {
         ticks: "market.ticks",
         alerts: "rotation.alerts",
+        readings: "rotation.readings",
         dead_letters: "rotation.dead-letters",
     })
 }
@@ -121,6 +123,11 @@ fn examples_decode() {
             );
         }
     }
+    for reading in messages["reading"]["examples"].as_array().unwrap() {
+        let decoded = ReadingRecord::decode(reading["payload"].to_string().as_bytes()).unwrap();
+        let encoded: Value = serde_json::from_slice(&decoded.encode()).unwrap();
+        assert_eq!(encoded, reading["payload"]);
+    }
     let event = &messages["alertEvent"]["examples"][0]["payload"];
     let decoded = crate::alerts::AlertEvent::decode(event.to_string().as_bytes()).unwrap();
     let encoded: Value = serde_json::from_slice(&decoded.encode()).unwrap();
@@ -135,7 +142,11 @@ fn examples_decode() {
 fn schemas_are_those_of_the_documents_of_their_own() {
     let document = shipped();
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    for (name, mut own) in [("inputRecord", schema::input()), ("alert", schema::alert())] {
+    for (name, mut own) in [
+        ("inputRecord", schema::input()),
+        ("alert", schema::alert()),
+        ("reading", schema::reading()),
+    ] {
         let mut found = schemas[name].clone();
         let id = found.as_object_mut().unwrap().remove("x-schema-id");
         assert_eq!(id.as_ref(), own.get("$id"));

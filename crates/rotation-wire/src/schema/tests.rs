@@ -21,6 +21,7 @@ fn each_is_a_document_with_its_version() {
     let schemas = [
         input(),
         alert(),
+        reading(),
         configuration(anything(), anything(), anything()),
     ];
     let ids = schemas
@@ -31,6 +32,7 @@ fn each_is_a_document_with_its_version() {
         [
             "urn:rotation:schema:input:v1",
             "urn:rotation:schema:alert:v1",
+            "urn:rotation:schema:reading:v1",
             "urn:rotation:schema:configuration:v1"
         ]
     );

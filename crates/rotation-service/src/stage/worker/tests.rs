@@ -73,6 +73,7 @@ fn work(offsets: &[i64], decisions: &[Decision]) -> Work {
             timestamp: Some((1_000 + offset, StampKind::Append)),
             key: None,
             payload: Some(b"x"),
+            trace: None,
         });
     }
     Work {

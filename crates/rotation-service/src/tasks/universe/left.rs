@@ -82,7 +82,7 @@ impl UniverseTask {
             for output in out.drain(..) {
                 hosted.metrics.record(&output);
                 if let Output::Alert(alert) = output {
-                    send(*alert, None, outbox);
+                    send(*alert, None, None, outbox);
                 }
             }
         }
@@ -91,7 +91,7 @@ impl UniverseTask {
             for output in out.drain(..) {
                 match output {
                     Output::RuleChanged { change, .. } => self.metrics.rule_changed(&name, change),
-                    Output::Alert(alert) => send(*alert, None, outbox),
+                    Output::Alert(alert) => send(*alert, None, None, outbox),
                     _ => {}
                 }
             }
