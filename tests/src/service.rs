@@ -167,32 +167,8 @@ impl Deployment {
         self.start("run", config, instance, args, environment)
     }
 
-    /// Starts `rotation notify` with a configuration, under this instance name.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started.
-    pub fn notify(&self, config: &Path, instance: &str, args: &[&str]) -> Result<Service> {
-        self.notify_in(config, instance, args, &[])
-    }
-
-    /// The same with further variables in its environment.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started.
-    pub fn notify_in(
-        &self,
-        config: &Path,
-        instance: &str,
-        args: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Result<Service> {
-        let args = [&["--listen", "127.0.0.1:0"], args].concat();
-        self.start("notify", config, instance, &args, environment)
-    }
-
-    fn start(
+    /// Starts a command of the program.
+    pub(crate) fn start(
         &self,
         command: &str,
         config: &Path,
