@@ -1,12 +1,12 @@
 //! Alert events as they stand on the alert topic, and `rotation notify` over them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use rotation_engine::alert::{Alert, Evidence, Notify, Quality, Severity, State};
 use rotation_wire::alerts::AlertEvent;
 
-use crate::service::Deployment;
+use crate::service::{Deployment, Service};
 
 /// A universe that every configuration needs; nothing here runs it.
 pub const UNIVERSE: &str = "\
@@ -93,5 +93,30 @@ impl Deployment {
         let file = self.folder().join("notify.toml");
         std::fs::write(&file, format!("{text}\n{section}"))?;
         Ok(file)
+    }
+
+    /// Starts `rotation notify` with a configuration, under this instance name.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn notify(&self, config: &Path, instance: &str, args: &[&str]) -> Result<Service> {
+        self.notify_in(config, instance, args, &[])
+    }
+
+    /// The same with further variables in its environment.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn notify_in(
+        &self,
+        config: &Path,
+        instance: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Service> {
+        let args = [&["--listen", "127.0.0.1:0"], args].concat();
+        self.start("notify", config, instance, &args, environment)
     }
 }

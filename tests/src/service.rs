@@ -179,17 +179,8 @@ impl Deployment {
         self.start("run", config, instance, args, environment)
     }
 
-    /// Starts `rotation notify` with a configuration, under this instance name.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started.
-    pub fn notify(&self, config: &Path, instance: &str, args: &[&str]) -> Result<Service> {
-        let args = [&["--listen", "127.0.0.1:0"], args].concat();
-        self.start("notify", config, instance, &args, &[])
-    }
-
-    fn start(
+    /// Starts a command of the program.
+    pub(crate) fn start(
         &self,
         command: &str,
         config: &Path,

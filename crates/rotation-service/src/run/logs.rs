@@ -14,9 +14,24 @@ pub enum LogFormat {
     Json,
 }
 
+/// The HTTP client and what it stands on: they log addresses and bodies, which hold secrets of the targets of alerts.
+/// What they come to is logged by [`crate::notify`].
+const SILENT: [&str; 6] = [
+    "ureq",
+    "ureq::run",
+    "ureq::unversioned",
+    "ureq_proto",
+    "rustls",
+    "webpki",
+];
+
 /// Starts logging; `RUST_LOG` chooses levels, `info` without it.
 pub(crate) fn start(format: LogFormat) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = SILENT.iter().fold(filter, |filter, target| {
+        let off = format!("{target}=off");
+        filter.add_directive(off.parse().expect("the name of a crate is one of a target"))
+    });
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
