@@ -161,10 +161,9 @@ test("episodes open and resolve before the reader's eyes, and a broken connectio
 
 test("each view shows the demo's data in light, dark and on a phone", async () => {
   const { episodes } = await ask("episodes");
-  const { maps } = await ask("map");
   const views = {
-    now: ["#/now", ".episode"],
-    map: ["#/map", maps.length > 0 ? ".head" : ".empty"],
+    now: ["#/now", ".regime-state"],
+    map: ["#/map", ".head"],
     rules: ["#/rules", ".rule .spark"],
     episode: [`#/episode/${episodes.at(-1).episode}`, ".uplot"],
     history: ["#/history", ".history tbody tr"],

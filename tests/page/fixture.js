@@ -146,6 +146,8 @@ export class Fixture {
         const rule = world.rules.find((one) => is("universe", one.universe) && is("rule", one.rule));
         return rule ? { unit: rule.unit, points: rule.points } : null;
       }
+      case "regime":
+        return { points: world.rules.find((one) => one.kind === "regime")?.points.map(([at, score]) => ({ as_of: new Date(at).toISOString(), score, state: "neutral", contributions: [] })) ?? [] };
       case "map":
         return world.map;
       default:

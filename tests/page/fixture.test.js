@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 import { checkAccess, close, fits, isLive, launch, open, shoot, visit } from "./browser.js";
 import { Fixture } from "./fixture.js";
@@ -147,6 +148,25 @@ test("while the service is away the page says so, and comes back", async () => {
     fixture.refuse(false);
     await isLive(page);
     assert.equal(await page.locator("#notice").textContent(), "");
+    await close(page);
+  });
+});
+
+test("ages tick, and a connection that falls silent is not believed", async () => {
+  await served({}, async (fixture) => {
+    const page = await open(browser, fixture.url);
+    await page.clock.install();
+    await visit(page, fixture.url, "#/now");
+    await shown(page, "now");
+    await isLive(page);
+    const age = page.locator(".episode .age").first();
+    assert.equal(await age.textContent(), "1 h 1 min");
+    const opened = fixture.resumed.length;
+    // Longer than three of the comments that a service sends, and this one sends none.
+    await page.clock.fastForward(61_000);
+    await page.locator(".episode .age", { hasText: "1 h 2 min" }).waitFor();
+    while (fixture.resumed.length === opened) await setTimeout(20);
+    await isLive(page);
     await close(page);
   });
 });

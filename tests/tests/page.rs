@@ -15,13 +15,20 @@ use rotation_tests::{service, skipped, workspace};
 
 const PAGE: &str = "crates/rotation-service/page";
 const TESTS: &str = "tests/page";
+/// What Vite asks for.
+const NODE_MIN: u32 = 20;
 
 /// A folder whose modules are installed as its lock file says; `None`, and a record of it, without them.
 fn installed(folder: &str) -> Option<PathBuf> {
     let path = workspace::root().join(folder);
-    let has_node = Command::new("node").arg("--version").output().is_ok();
-    if !has_node {
-        skipped::skip("no node: scripts/system-packages test");
+    let version = Command::new("node").arg("--version").output();
+    let version = version.map_or(String::new(), |output| {
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    });
+    let major = version.trim_start_matches('v').split('.').next();
+    let major = major.and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE_MIN) {
+        skipped::skip(&format!("Node {NODE_MIN} or newer is needed, found {version:?}"));
         return None;
     }
     let lock = path.join("node_modules/.from.json");

@@ -34,7 +34,8 @@ export function unitName(unit: string | null | undefined): string {
 
 /** A figure with its unit. */
 export function measure(value: number, unit: string | null | undefined): string {
-  const name = unitName(unit);
+  const plural = unitName(unit);
+  const name = Math.abs(value) === 1 && plural.length > 2 ? plural.replace(/s$/, "") : plural;
   return name ? `${figure(value)}\u00a0${name}` : figure(value);
 }
 

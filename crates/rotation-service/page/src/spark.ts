@@ -5,7 +5,7 @@ import { s } from "./dom";
 const WIDTH = 120;
 const PAD = 2;
 
-/** A line of values in order of time, with a dot at the newest; thresholds, where there are any, as a dashed line. */
+/** A line of values in order, evenly spaced; thresholds, where there are any, as a dashed line. */
 export function spark(points: readonly (readonly [number, number, number?])[], height = 28): SVGSVGElement {
   const picture = s("svg", {
     class: "spark",
@@ -19,23 +19,19 @@ export function spark(points: readonly (readonly [number, number, number?])[], h
 }
 
 function draw(picture: SVGSVGElement, points: readonly (readonly [number, number, number?])[], height: number): void {
-  const first = points[0];
-  const last = points[points.length - 1];
-  if (!first || !last) return;
+  if (points.length < 2) return;
   const values = points.flatMap(([, value, threshold]) => (threshold === undefined ? [value] : [value, threshold]));
   const low = Math.min(...values);
   const high = Math.max(...values);
-  const long = last[0] - first[0];
-  const x = (at: number): number => (long > 0 ? PAD + ((at - first[0]) / long) * (WIDTH - 2 * PAD) : WIDTH - PAD);
+  const x = (index: number): number => PAD + (index / (points.length - 1)) * (WIDTH - 2 * PAD);
   const y = (value: number): number =>
     high > low ? height - PAD - ((value - low) / (high - low)) * (height - 2 * PAD) : height / 2;
   const path = (pick: (point: readonly [number, number, number?]) => number | undefined): string => {
     let text = "";
-    for (const point of points) {
+    points.forEach((point, index) => {
       const value = pick(point);
-      if (value === undefined) continue;
-      text += `${text ? "L" : "M"}${x(point[0]).toFixed(1)} ${y(value).toFixed(1)}`;
-    }
+      if (value !== undefined) text += `${text ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
+    });
     return text;
   };
   const held = path((point) => point[2]);

@@ -10,7 +10,7 @@ test("figures have the places that tell something", () => {
 });
 
 test("figures stand with their units", () => {
-  assert.deepEqual([measure(10, "sessions"), measure(4.9, "percent"), measure(8, "basis_points"), measure(1, "")], ["10\u00a0sessions", "4.90\u00a0%", "8\u00a0bp", "1"]);
+  assert.deepEqual([measure(10, "sessions"), measure(4.9, "percent"), measure(8, "basis_points"), measure(1, ""), measure(1, "sessions"), measure(-1, "bp")], ["10\u00a0sessions", "4.90\u00a0%", "8\u00a0bp", "1", "1\u00a0session", "−1\u00a0bp"]);
 });
 
 test("times are in UTC, without seconds that say nothing", () => {

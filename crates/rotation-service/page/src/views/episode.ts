@@ -28,8 +28,13 @@ export function showEpisode(stage: Stage): void {
     // What a reader has unfolded stays so.
     const unfolded = [...body.querySelectorAll<HTMLDetailsElement>("details[open]")].map((details) => details.id);
     const explained = body.querySelector(".explained");
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
     body.replaceChildren(...page(stage, detail));
     for (const id of unfolded) body.querySelector(`#${id}`)?.setAttribute("open", "");
+    if (focused) {
+      const same = [...body.querySelectorAll<HTMLElement>(focused.tagName)].find((element) => element.textContent === focused.textContent);
+      same?.focus({ preventScroll: true });
+    }
     if (explained) body.querySelector(".explained")?.replaceWith(explained);
     const chart = pictures(body.querySelector(".pictures") as HTMLElement, detail, charts);
     shown = { detail, chart, charts, points: detail.reading.points };
@@ -159,7 +164,7 @@ function evidence(last: CloudEvent | undefined): HTMLElement {
 function transitions(stage: Stage, events: readonly CloudEvent[]): HTMLElement {
   const items = events.map((event) => {
     const { data } = event;
-    const why = data.rung ?? data.resolve_reason;
+    const why = data.rung === "open" ? undefined : (data.rung ?? data.resolve_reason);
     return h("li", { class: data.severity },
       h("div", { class: "top" }, h("span", { class: "muted" }, String(data.transition)), severityTag(data.severity), h("b", {}, data.state),
         why ? h("span", { class: "tag" }, words(why)) : null, when(data.as_of)),

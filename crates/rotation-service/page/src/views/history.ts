@@ -86,6 +86,8 @@ export function showHistory(stage: Stage): void {
     drawList();
   };
 
+  const refresh = onceAFrame(() => show(false));
+
   let asked = 0;
   const fetchFrom = async (after: string | null): Promise<void> => {
     asked += 1;
@@ -125,7 +127,7 @@ export function showHistory(stage: Stage): void {
       episodes = [episode, ...episodes].sort(byOpening);
       total += 1;
     }
-    show(false);
+    refresh();
   });
   signal.addEventListener("abort", () => {
     stop();
@@ -165,6 +167,9 @@ function controls(stage: Stage, filter: Filter, search: () => void): HTMLElement
   };
   const select = (options: [string, string][]): HTMLSelectElement => h("select", {}, ...options.map(([value, text]) => h("option", { value }, text)));
   const rule = select([["", "all"], ...(filter.rule ? ([[filter.rule, filter.rule]] as [string, string][]) : [])]);
+  const universe = select([["", "all"], ...(filter.universe ? ([[filter.universe, filter.universe]] as [string, string][]) : [])]);
+  const whole = field("universe", "Universe", universe);
+  whole.hidden = !filter.universe;
   const subject = h("input", { list: "subjects", autocomplete: "off", spellcheck: "false", placeholder: "all" });
   const subjects = h("datalist", { id: "subjects" });
   // The names to choose from; without them the fields still do their work.
@@ -172,11 +177,17 @@ function controls(stage: Stage, filter: Filter, search: () => void): HTMLElement
     const names = [...new Set(found.rules.map((one) => one.rule))].sort();
     rule.append(...names.filter((name) => name !== filter.rule).map((name) => h("option", { value: name }, name)));
     rule.value = filter.rule;
+    const universes = [...new Set(found.rules.map((one) => one.universe))].sort();
+    universe.append(...universes.filter((name) => name !== filter.universe).map((name) => h("option", { value: name }, name)));
+    universe.value = filter.universe;
+    // Where there is one universe, there is nothing to choose.
+    whole.hidden = universes.length < 2;
     const all = [...new Set(found.rules.map((one) => one.subject))].sort();
     subjects.append(...all.map((name) => h("option", { value: name })));
   }).catch(() => undefined);
   const reset = h("button", { type: "button" }, "Clear");
   const form = h("div", { class: "controls filters", role: "search", "aria-label": "Filter of episodes" },
+    whole,
     field("rule", "Rule", rule),
     field("subject", "Subject", subject), subjects,
     field("severity", "Severity", select([["", "any"], ["critical", "critical"], ["warning", "warning"], ["info", "info"]])),
@@ -196,8 +207,8 @@ function row(episode: Episode): HTMLElement {
   const lasted = episode.ended_at === null ? h("b", {}, "open") : span(Date.parse(episode.ended_at) - Date.parse(episode.since));
   return h("tr", {},
     h("td", {}, severityTag(episode.worst)),
-    h("td", { class: "n" }, when(episode.opened_at)),
-    h("td", { class: "n" }, lasted),
+    h("td", {}, when(episode.opened_at)),
+    h("td", {}, lasted),
     h("td", {}, h("span", {}, episode.rule), h("small", {}, episode.subject)),
     h("td", { class: "what" }, h("a", { href: toEpisode(episode.episode) }, episode.headline),
       h("small", {}, `${episode.state}${episode.resolve_reason ? `, ${words(episode.resolve_reason)}` : ""}; peak ${measure(episode.peak, episode.unit)}`)));

@@ -61,7 +61,7 @@ function picture({ live, signal }: Stage, map: RotationMap): HTMLElement[] {
   const slider = h("input", { id: "frame", type: "range", min: 0, max: frames.length - 1, value: frames.length - 1, step: 1 });
   const play = h("button", { type: "button" }, "Play");
   const date = h("output", { for: "frame" });
-  const tail = h("select", { id: "tail" }, ...TAILS.map((length) => h("option", { value: length, selected: length === 8 }, length === 0 ? "none" : `${length} points`)));
+  const tail = h("select", { id: "tail" }, ...TAILS.map((length) => h("option", { value: length, selected: length === 4 }, length === 0 ? "none" : `${length} points`)));
   const rows = h("tbody");
   const boxes = members.map((member, index) => {
     const box = h("input", { type: "checkbox", value: member, checked: chosen.has(member) });
@@ -234,8 +234,8 @@ function paint(svg: SVGSVGElement, size: number, members: readonly string[], sho
     const [left, top] = [x(now.ratio), y(now.momentum)];
     const isRight = left > size - 90;
     // A name gives way to those that stand there already.
-    let low = top + 4;
-    while (labels.some(([x, y]) => Math.abs(x - left) < 44 && Math.abs(y - low) < 13)) low += 13;
+    const isFree = (low: number): boolean => !labels.some(([x, y]) => Math.abs(x - left) < 44 && Math.abs(y - low) < 13);
+    const low = top + 4 + ([0, 13, -13, 26, -26, 39].find((by) => isFree(top + 4 + by)) ?? 0);
     labels.push([left, low]);
     heads.push(s("g", { class: `head c${index % COLOURS}`, "data-member": member, tabindex: 0, role: "img", "aria-label": say(member, now), transform: `translate(${left.toFixed(1)} ${top.toFixed(1)})` },
       s("title", {}, say(member, now)), s("circle", { class: "halo", r: 14 }), s("path", { d: shapeOf(index) }),

@@ -1,11 +1,16 @@
 // Now: the regime, what is open, and whether the feed can be trusted.
 
 import { type Stage, age, clock, empty } from "../app";
+import { get } from "../api";
 import { type Child, arrange, h, onceAFrame, put, severityTag, when } from "../dom";
 import { figure, measure, signed, span, words } from "../format";
+import { append } from "../order";
 import { to, toEpisode } from "../route";
 import { spark } from "../spark";
-import type { Episode, Regime, UniverseState } from "../types";
+import type { Episode, Regime, RegimePoints, UniverseState } from "../types";
+
+/** Of a score, that are drawn. */
+const SCORES = 250;
 
 export function showNow({ root, live, signal }: Stage): void {
   const regimes = h("div", { class: "regimes" });
@@ -23,10 +28,11 @@ export function showNow({ root, live, signal }: Stage): void {
       h("section", { "aria-labelledby": "feed" }, h("h2", { id: "feed" }, "Feed health"), feeds)),
   );
 
+  const scores = new Map<string, [number, number][]>();
   const drawRegimes = onceAFrame(() => {
     const states = [...live.universes.values()];
     if (!live.now) return;
-    const shown = states.map((state) => regimeCard(live.universes.size > 1, state, (at) => age(live, state.name, at)));
+    const shown = states.map((state) => regimeCard(live.universes.size > 1, state, scores.get(state.name) ?? [], (at) => age(live, state.name, at)));
     regimes.replaceChildren(...(shown.length > 0 ? shown : [empty("No universe is configured.")]));
   });
   const drawFeeds = onceAFrame(() => {
@@ -51,12 +57,19 @@ export function showNow({ root, live, signal }: Stage): void {
   });
 
   const update = (element: HTMLElement, episode: Episode): void => {
-    const mark = `${episode.transitions}/${episode.spark.at(-1)?.[0] ?? 0}`;
-    if (element.dataset["mark"] === mark) return;
+    const transitions = String(episode.transitions);
+    const newest = String(episode.spark.at(-1)?.[0]);
+    // A link that a finger is on must not be put anew for a reading's sake.
+    if (element.dataset["transitions"] === transitions) {
+      const picture = element.querySelector(".spark");
+      if (picture && element.dataset["newest"] !== newest) picture.replaceWith(spark(episode.spark, 40));
+      element.dataset["newest"] = newest;
+      return;
+    }
     const focused = element.contains(document.activeElement);
     element.className = `episode ${episode.severity}`;
-    element.dataset["mark"] = mark;
-    element.dataset["transitions"] = String(episode.transitions);
+    element.dataset["transitions"] = transitions;
+    element.dataset["newest"] = newest;
     put(element, ...body(episode, age(live, episode.universe, episode.since)));
     if (focused) element.querySelector("a")?.focus();
   };
@@ -66,21 +79,39 @@ export function showNow({ root, live, signal }: Stage): void {
     return element;
   };
 
+  // How the score came to be where it is; without it the card still says all there is to say.
+  const fetchScores = (): void => {
+    for (const { name, regime } of live.universes.values()) {
+      if (!regime) continue;
+      get<RegimePoints>("regime", { universe: name, rule: regime.rule }, signal).then(({ points }) => {
+        scores.set(name, points.slice(-SCORES).map((point) => [Date.parse(point.as_of), point.score]));
+        drawRegimes();
+      }).catch(() => undefined);
+    }
+  };
   const all = (): void => {
     drawRegimes();
     drawOpen();
     drawFeeds();
   };
   all();
+  fetchScores();
   const stop = live.listen((news) => {
-    if (news.kind === "loaded") all();
-    else if (news.kind === "alert") drawOpen();
+    if (news.kind === "loaded") {
+      all();
+      fetchScores();
+    }
+    if (news.kind === "alert") drawOpen();
     else if (news.kind === "universe") {
       drawRegimes();
       drawFeeds();
     } else if (news.kind === "reading") {
       drawOpen();
-      if (news.message.regime) drawRegimes();
+      const { universe, regime } = news.message;
+      if (regime && live.universes.get(universe)?.regime?.rule === regime.rule) {
+        scores.set(universe, append(scores.get(universe) ?? [], [Date.parse(regime.as_of), regime.score], SCORES));
+        drawRegimes();
+      }
     }
   });
   const timer = window.setInterval(drawFeeds, 5_000);
@@ -91,7 +122,7 @@ export function showNow({ root, live, signal }: Stage): void {
 }
 
 function body(episode: Episode, since: HTMLElement): Child[] {
-  const rung = episode.rung ? `, ${words(episode.rung)}` : "";
+  const rung = episode.rung && episode.rung !== "open" ? `, ${words(episode.rung)}` : "";
   return [
     h("div", { class: "top" }, severityTag(episode.severity), h("span", { class: "tag" }, `${episode.state}${rung}`),
       episode.replay && h("span", { class: "tag" }, "replay"),
@@ -99,23 +130,23 @@ function body(episode: Episode, since: HTMLElement): Child[] {
     h("a", { class: "headline", href: toEpisode(episode.episode) }, episode.headline),
     h("div", { class: "facts" },
       h("span", {}, h("b", {}, measure(episode.value, episode.unit)), ` against ${figure(episode.threshold)}`),
-      h("span", {}, `peak ${measure(episode.peak, episode.unit)}`),
+      episode.peak !== episode.value && h("span", {}, `peak ${measure(episode.peak, episode.unit)}`),
       h("span", { class: "muted" }, `${episode.universe} · ${episode.rule} · ${episode.subject}`),
       h("span", { class: "muted" }, "since ", when(episode.since)),
       episode.parent !== undefined && h("a", { href: toEpisode(episode.parent) }, "part of another")),
-    episode.spark.length > 1 && spark(episode.spark, 40),
+    spark(episode.spark, 40),
   ];
 }
 
-function regimeCard(isNamed: boolean, state: UniverseState, since: (at: string) => HTMLElement): HTMLElement {
+function regimeCard(isNamed: boolean, state: UniverseState, scores: [number, number][], since: (at: string) => HTMLElement): HTMLElement {
   const name = isNamed ? h("h3", {}, state.name) : null;
   const { regime } = state;
-  if (!regime) return h("div", { class: "panel" }, name, empty("No regime: no rule of kind ", h("code", {}, "regime"), " has a reading."));
+  if (!regime) return h("div", { class: "panel" }, name, h("p", { class: "muted" }, "None: no rule of kind ", h("code", {}, "regime"), " has a reading."));
   const head = h("p", { class: "regime-state" },
     h("strong", {}, words(regime.state)),
     h("span", { class: "score" }, " score ", h("b", {}, signed(regime.score))),
     regime.since !== null && h("span", { class: "muted" }, " since ", when(regime.since), " (", since(regime.since), ")"));
-  return h("div", { class: "panel regime" }, name, head, meter(regime.score), contributions(regime));
+  return h("div", { class: "panel regime" }, name, head, meter(regime.score), scores.length > 1 && spark(scores, 40), contributions(regime));
 }
 
 /** The score on its scale from −1, large companies lead, to +1, small companies do. */

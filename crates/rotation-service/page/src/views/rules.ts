@@ -4,7 +4,7 @@ import { type Stage, empty, load } from "../app";
 import { get } from "../api";
 import { type Chart, lineChart } from "../chart";
 import { type Child, arrange, h, onceAFrame, put, when } from "../dom";
-import { figure, measure, unitName, words } from "../format";
+import { figure, measure, words } from "../format";
 import { append, byNearness } from "../order";
 import { to } from "../route";
 import { spark } from "../spark";
@@ -62,7 +62,8 @@ export function showRules(stage: Stage): void {
   };
   const update = (element: HTMLElement, rule: Rule): void => {
     const mark = JSON.stringify([rule.reading, rule.missing, rule.nearness, rule.open]);
-    if (element.dataset["mark"] === mark) return;
+    // A link that a finger is on stays what it is.
+    if (element.dataset["mark"] === mark || element.matches(":active")) return;
     element.dataset["mark"] = mark;
     element.className = rule.reading?.open || rule.open > 0 ? "rule is-open" : "rule";
     const facts = element.querySelector(".rule-facts") as HTMLElement;
@@ -175,10 +176,10 @@ function describe(rule: Rule): Child[] {
     h("dl", { class: "rule-figures" },
       h("div", {}, h("dt", {}, "Reading"), h("dd", {}, h("b", {}, measure(reading.value, rule.unit)))),
       h("div", {}, h("dt", {}, "Threshold"), h("dd", {}, figure(reading.threshold))),
-      h("div", {}, h("dt", {}, isOpen ? "To the next event" : "Distance"), h("dd", {}, `${figure(reading.distance)} ${unitName(rule.unit)}`)),
+      h("div", {}, h("dt", {}, isOpen ? "To the next event" : "Distance"), h("dd", {}, measure(reading.distance, rule.unit))),
       h("div", {}, h("dt", {}, "As of"), h("dd", {}, reading.session ?? when(reading.as_of)))),
     h("div", { class: "nearness" },
       h("span", { class: "near", "aria-hidden": "true" }, near),
-      h("span", {}, isOpen ? "▲ " : `${Math.round(100 * (rule.nearness ?? 0))} % of the way `, episodes)),
+      h("span", {}, isOpen ? "▲ " : `${Math.round(100 * (rule.nearness ?? 0))} % of the way`), " ", episodes),
   ];
 }
