@@ -263,6 +263,44 @@ fn every_process_of_a_group_shows_the_same_and_a_stream_goes_on_at_another() {
     }
 }
 
+#[test]
+fn what_cannot_be_read_is_told_and_read_once_it_can() {
+    let Some(broker) = Broker::get() else { return };
+    let deployment = Deployment::new(broker, 2, UNIVERSE).unwrap();
+    let readings = format!("{}.later", deployment.topics[5]);
+    let config = std::fs::read_to_string(deployment.config()).unwrap();
+    let named = format!("readings = \"{}\"", deployment.topics[5]);
+    let config = config.replace(&named, &format!("readings = \"{readings}\""));
+    let file = deployment.folder().join("later.toml");
+    std::fs::write(&file, config).unwrap();
+    let none_of_ours = [(None, "k", "{}", None), (None, "k", "", None)];
+    broker.produce(&deployment.topics[2], none_of_ours).unwrap();
+    let mut service = deployment
+        .run_with(&file, "one", &["--stage", "sampler"], &[])
+        .unwrap();
+    await_shown(&mut service, 0);
+    let missing = format!("topic \"{readings}\" does not exist: what it would say is not shown");
+    assert_eq!(ask(&mut service, "/now")["notes"], json!([missing]));
+
+    broker.create_topics(&[(&readings, 2, &[])]).unwrap();
+    let horizon =
+        r#"{"type":"horizon","universe":"us","horizon":"2026-01-05T00:00:00Z","sources":[]}"#;
+    broker
+        .produce(&readings, [(None, "us", horizon, None)])
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while ask(&mut service, "/now")["universes"][0]["horizon"] != "2026-01-05T00:00:00Z" {
+        assert!(Instant::now() < deadline, "{}", service.log());
+        std::thread::sleep(PAUSE);
+    }
+    assert_eq!(ask(&mut service, "/now")["notes"], json!([]));
+    let malformed = "rotation_view_malformed_total{topic=\"alerts\"}";
+    assert_eq!(service.metric(malformed).unwrap(), 2.0);
+    let log = service.whole_log();
+    assert_eq!(log.matches("none of ours").count(), 1, "{log}");
+    service.terminate().unwrap();
+}
+
 /// The interpreter with the packages of `tests/python/requirements.txt`; `None` without them.
 fn python() -> Option<PathBuf> {
     let named = env::var_os("ROTATION_PYTHON").map(PathBuf::from);

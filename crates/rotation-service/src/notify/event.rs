@@ -1,5 +1,6 @@
 //! An event of the alert topic, as targets are told of it.
 
+use crate::view::episode_link;
 use rotation_engine::alert::{Alert, Fact, Notify, Severity};
 use rotation_engine::time::EventTime;
 use rotation_wire::alerts::{AlertError, AlertEvent};
@@ -48,7 +49,7 @@ impl Event {
     /// Reads an event.
     pub(crate) fn read(bytes: &[u8], public_url: Option<&str>) -> Result<Event, AlertError> {
         let alert = AlertEvent::decode(bytes)?.alert;
-        let link = public_url.map(|url| link(url, &alert.episode));
+        let link = public_url.map(|url| episode_link(url, &alert.episode));
         Ok(Event {
             alert,
             bytes: bytes.to_vec(),
@@ -83,21 +84,6 @@ impl Event {
         }
         text
     }
-}
-
-/// The page of an episode.
-fn link(public_url: &str, episode: &str) -> String {
-    let mut link = format!("{public_url}/#/episode/");
-    for byte in episode.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => link.push(char::from(byte)),
-            b'-' | b'.' | b'_' | b'~' | b'/' | b':' => link.push(char::from(byte)),
-            _ => {
-                let _ = write!(link, "%{byte:02X}");
-            }
-        }
-    }
-    link
 }
 
 /// A text cut to so many characters.

@@ -332,7 +332,8 @@ async fn events(
         Some(id) => id.parse().map_or(From::Malformed, From::Position),
     };
     match stream::open(&view, from, lease.map(|Extension(lease)| lease)) {
-        Some(stream) => stream.into_response(),
+        // A proxy that gathers the answer would keep what is to be seen at once.
+        Some(stream) => ([("x-accel-buffering", "no")], stream).into_response(),
         None => later(format!(
             "{CLIENTS_MAX} clients read the stream already: ask again later"
         )),

@@ -109,7 +109,7 @@ impl Explainer {
 pub fn episode_link(public_url: &str, episode: &str) -> String {
     let mut link = format!("{public_url}/#/episode/");
     for byte in episode.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/:+@!$&*,;=".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
             link.push(char::from(byte));
         } else {
             // Writing to a text does not fail.

@@ -102,14 +102,11 @@ impl<'a> Reader<'a> {
     /// Looks at the topic where it is time to, and takes what there is.
     fn step(&mut self) -> Result<(), KafkaError> {
         if Instant::now() >= self.look {
-            let next = match self.look() {
-                Ok(()) => REFRESH,
-                Err(why) => {
-                    self.note(Some(why));
-                    RETRY
-                }
-            };
-            self.look = Instant::now() + next;
+            if let Err(why) = self.look() {
+                self.note(Some(why));
+            }
+            let is_whole = !self.at_end.is_empty() && !self.view.has_note(self.topic);
+            self.look = Instant::now() + if is_whole { REFRESH } else { RETRY };
         }
         let (mut records, mut is_read) = (Vec::new(), false);
         let mut wait = POLL;
