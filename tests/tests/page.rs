@@ -28,7 +28,9 @@ fn installed(folder: &str) -> Option<PathBuf> {
     let major = version.trim_start_matches('v').split('.').next();
     let major = major.and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < NODE_MIN) {
-        skipped::skip(&format!("Node {NODE_MIN} or newer is needed, found {version:?}"));
+        skipped::skip(&format!(
+            "Node {NODE_MIN} or newer is needed, found {version:?}"
+        ));
         return None;
     }
     let lock = path.join("node_modules/.from.json");
