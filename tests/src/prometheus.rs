@@ -32,7 +32,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts a server that scrapes `http://{target}/metrics` as job `rotation` and evaluates `rules`, both every
+    /// Starts a server that scrapes `/metrics` of these addresses as job `rotation` and evaluates `rules`, both every
     /// second; `None` where there is no binary, and the test is then recorded as skipped.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Prometheus {
     /// # Panics
     ///
     /// Under `CI=true` where there is no binary.
-    pub fn start(target: &str, rules: &[PathBuf]) -> Result<Option<Self>> {
+    pub fn start(targets: &[String], rules: &[PathBuf]) -> Result<Option<Self>> {
         let Some(binary) = find("prometheus") else {
             return Ok(None);
         };
@@ -54,7 +54,7 @@ impl Prometheus {
         let launch = |[port]: [u16; 1]| {
             Leashed::start("prometheus", |folder| {
                 let file = folder.join("prometheus.yml");
-                fs::write(&file, configuration(target, rules)?)?;
+                fs::write(&file, configuration(targets, rules)?)?;
                 let flags = [
                     format!("--config.file={}", file.display()),
                     format!("--storage.tsdb.path={}", folder.join("data").display()),
@@ -157,8 +157,8 @@ impl Prometheus {
     }
 }
 
-/// The configuration: one target, every second.
-fn configuration(target: &str, rules: &[PathBuf]) -> Result<String> {
+/// The configuration: these targets, every second.
+fn configuration(targets: &[String], rules: &[PathBuf]) -> Result<String> {
     let mut text = String::from("global: { scrape_interval: 1s, evaluation_interval: 1s }\n");
     text.push_str("rule_files:\n");
     for rule in rules {
@@ -166,7 +166,7 @@ fn configuration(target: &str, rules: &[PathBuf]) -> Result<String> {
     }
     writeln!(
         text,
-        "scrape_configs:\n  - job_name: rotation\n    static_configs: [{{ targets: [{target:?}] }}]"
+        "scrape_configs:\n  - job_name: rotation\n    static_configs: [{{ targets: {targets:?} }}]"
     )?;
     Ok(text)
 }

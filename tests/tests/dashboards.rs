@@ -7,10 +7,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use rotation_service::metrics::NAMES;
+use rotation_service::metrics::{MetricDoc, NAMES};
+use rotation_service::notify;
 use rotation_tests::prometheus::dashboards;
 use rotation_tests::{skipped, workspace};
 use serde_json::Value;
+
+/// The metrics of the service and of the notifier.
+fn all() -> impl Iterator<Item = &'static MetricDoc> {
+    NAMES.iter().chain(notify::NAMES)
+}
 
 fn folder() -> PathBuf {
     workspace::root().join("deploy/grafana")
@@ -278,8 +284,7 @@ fn links_lead_to_the_runbook_the_page_and_the_other_dashboard() {
 
 #[test]
 fn legends_name_labels_that_exist() {
-    let mut known: BTreeSet<&str> = NAMES
-        .iter()
+    let mut known: BTreeSet<&str> = all()
         .flat_map(|metric| metric.labels.iter().copied())
         .collect();
     known.insert("instance");

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rotation_engine::alert::{Severity, State};
@@ -10,24 +11,10 @@ use rotation_tests::alertmanager::Alertmanager;
 use rotation_tests::broker::Broker;
 use rotation_tests::hooks::{Hooks, Request};
 use rotation_tests::notify::{UNIVERSE, event};
-use rotation_tests::service::Deployment;
+use rotation_tests::service::{Deployment, Service};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn label(alerts: &[Value], name: &str) -> Vec<String> {
-    let labels = alerts
-        .iter()
-        .map(|alert| alert["labels"][name].as_str().unwrap());
-    labels.map(str::to_owned).collect()
-}
-
-fn show(server: &Alertmanager, when: &str) {
-    println!(
-        "$ amtool alert query          # {when}\n{}",
-        server.query("extended").unwrap()
-    );
-}
 
 /// What the receiver was told: status and severity of each alert of each notification.
 fn told(requests: &[Request]) -> Vec<(String, String)> {
@@ -41,98 +28,130 @@ fn told(requests: &[Request]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Alertmanager, whom it tells, and the topic.
+struct Story {
+    server: Alertmanager,
+    receiver: Hooks,
+    deployment: Deployment,
+    config: PathBuf,
+    /// What `amtool` printed.
+    seen: String,
+}
+
+impl Story {
+    /// `None` where there is no broker or no Alertmanager.
+    fn begin() -> Option<Self> {
+        let broker = Broker::get()?;
+        let receiver = Hooks::start().unwrap();
+        let configuration = format!(
+            "global: {{ resolve_timeout: 2s }}\n\
+             route: {{ receiver: hook, group_by: [episode], group_wait: 1s, group_interval: 1s, repeat_interval: 1h }}\n\
+             receivers:\n  - name: hook\n    webhook_configs: [{{ url: {:?}, send_resolved: true }}]\n",
+            receiver.url("/told")
+        );
+        let server = Alertmanager::start(&configuration).unwrap()?;
+        let deployment = Deployment::new(broker, 1, UNIVERSE).unwrap();
+        let section = format!(
+            "[notify.targets.am]\ntype = \"alertmanager\"\nurls = [\"{}\"]\nresend_every = \"1s\"\nhold = \"20s\"\n\
+             [[notify.routes]]\ntargets = \"am\"\n",
+            server.url()
+        );
+        let config = deployment.with_notify(&section).unwrap();
+        Some(Self {
+            server,
+            receiver,
+            deployment,
+            config,
+            seen: String::new(),
+        })
+    }
+
+    fn notifier(&self) -> Service {
+        let mut notifier = self.deployment.notify(&self.config, "one", &[]).unwrap();
+        notifier.await_ready().unwrap();
+        notifier
+    }
+
+    fn publish(&self, transition: u32, state: State, severity: Severity) {
+        let event = event("touch", transition, state, severity);
+        self.deployment.publish([event]).unwrap();
+    }
+
+    /// Waits until there is one alert, as asked for.
+    fn await_alert(&self, is_so: impl Fn(&Value) -> bool) -> Value {
+        let is_one = |alerts: &[Value]| matches!(alerts, [alert] if is_so(alert));
+        self.server.await_alerts(is_one).unwrap().remove(0)
+    }
+
+    /// Waits until the receiver was told this.
+    fn await_told(&self, status: &str, severity: &str) -> Vec<(String, String)> {
+        let expected = (status.to_owned(), severity.to_owned());
+        let is_told = |requests: &[Request]| told(requests).contains(&expected);
+        told(
+            &self
+                .receiver
+                .await_that("/told", PATIENCE, is_told)
+                .unwrap(),
+        )
+    }
+
+    fn look(&mut self, when: &str) {
+        let printed = self.server.query("extended").unwrap();
+        self.seen.push_str(&format!(
+            "$ amtool alert query          # {when}\n{printed}\n"
+        ));
+    }
+}
+
+fn text<'a>(alert: &'a Value, key: &str) -> &'a str {
+    alert[key].as_str().unwrap()
+}
+
 #[test]
 fn an_episode_fires_escalates_and_resolves_in_alertmanager() {
-    let Some(broker) = Broker::get() else { return };
-    let receiver = Hooks::start().unwrap();
-    let configuration = format!(
-        "global: {{ resolve_timeout: 2s }}\n\
-         route: {{ receiver: hook, group_by: [episode], group_wait: 1s, group_interval: 1s, repeat_interval: 1h }}\n\
-         receivers:\n  - name: hook\n    webhook_configs: [{{ url: {:?}, send_resolved: true }}]\n",
-        receiver.url("/told")
-    );
-    let Some(server) = Alertmanager::start(&configuration).unwrap() else {
+    let Some(mut story) = Story::begin() else {
         return;
     };
-    let deployment = Deployment::new(broker, 1, UNIVERSE).unwrap();
-    let section = format!(
-        "[notify.targets.am]\ntype = \"alertmanager\"\nurls = [\"{}\"]\nresend_every = \"1s\"\nhold = \"20s\"\n\
-         [[notify.routes]]\ntargets = \"am\"\n",
-        server.url()
-    );
-    let config = deployment.with_notify(&section).unwrap();
-    let rule = "touch";
-    let opened = event(rule, 1, State::Opened, Severity::Warning);
-    let episode = opened.episode.clone();
     // It stands before the notifier is there for the first time.
-    deployment.publish([opened]).unwrap();
-    let mut notifier = deployment.notify(&config, "one", &[]).unwrap();
-    notifier.await_ready().unwrap();
-    let fired = server.await_alerts(|alerts| alerts.len() == 1).unwrap();
-    assert_eq!(label(&fired, "severity"), ["warning"]);
-    assert_eq!(label(&fired, "episode"), [episode.as_str()]);
-    assert_eq!(fired[0]["startsAt"], "2026-01-15T11:00:00.000Z");
-    show(&server, "opened");
-    receiver.await_taken("/told", 1, PATIENCE).unwrap();
+    story.publish(1, State::Opened, Severity::Warning);
+    let notifier = story.notifier();
+    let fired = story.await_alert(|_| true);
+    let labels = &fired["labels"];
+    assert_eq!(labels["severity"], "warning");
+    assert_eq!(labels["episode"], "us/touch/A/2026-01-15T11:00:00Z");
+    assert_eq!(fired["startsAt"], "2026-01-15T11:00:00.000Z");
+    story.look("opened");
+    story.await_told("firing", "warning");
 
-    let escalated = event(rule, 2, State::Escalated, Severity::Critical);
-    deployment.publish([escalated]).unwrap();
-    let severity =
-        |expected: &'static str| move |alerts: &[Value]| label(alerts, "severity") == [expected];
-    let fired = server.await_alerts(severity("critical")).unwrap();
-    let fingerprint = fired[0]["fingerprint"].clone();
-    show(&server, "escalated");
-    let is_told = |status: &'static str, severity: &'static str| {
-        move |requests: &[Request]| {
-            told(requests).contains(&(status.to_owned(), severity.to_owned()))
-        }
-    };
-    receiver
-        .await_that("/told", PATIENCE, is_told("firing", "critical"))
-        .unwrap();
+    story.publish(2, State::Escalated, Severity::Critical);
+    let fired = story.await_alert(|alert| alert["labels"]["severity"] == "critical");
+    story.look("escalated");
+    story.await_told("firing", "critical");
 
     // Killed as it stands; another comes in its place before what it said runs out.
     notifier.kill().unwrap();
-    let mut notifier = deployment.notify(&config, "one", &[]).unwrap();
-    notifier.await_ready().unwrap();
-    let updated = fired[0]["updatedAt"].as_str().unwrap().to_owned();
-    let again = |alerts: &[Value]| {
-        alerts.len() == 1 && alerts[0]["updatedAt"].as_str().unwrap() > updated.as_str()
-    };
-    let standing = server.await_alerts(again).unwrap();
+    let notifier = story.notifier();
+    let again = |alert: &Value| text(alert, "updatedAt") > text(&fired, "updatedAt");
+    let standing = story.await_alert(again);
     assert_eq!(
-        standing[0]["fingerprint"], fingerprint,
+        standing["fingerprint"], fired["fingerprint"],
         "one alert, the same"
     );
     // Past the end that the last post of the killed process gave it, and past resolve_timeout.
-    let ends = fired[0]["endsAt"].as_str().unwrap().to_owned();
-    let outlived = |alerts: &[Value]| {
-        alerts.len() == 1 && alerts[0]["updatedAt"].as_str().unwrap() > ends.as_str()
-    };
-    let standing = server.await_alerts(outlived).unwrap();
-    assert_eq!(standing[0]["fingerprint"], fingerprint);
-    show(
-        &server,
-        "after kill -9 of the notifier, and past resolve_timeout (2 s)",
-    );
+    let outlived = |alert: &Value| text(alert, "updatedAt") > text(&fired, "endsAt");
+    let standing = story.await_alert(outlived);
+    assert_eq!(standing["fingerprint"], fired["fingerprint"]);
+    story.look("after kill -9 of the notifier, and past resolve_timeout (2 s)");
 
-    deployment
-        .publish([event(rule, 3, State::Resolved, Severity::Info)])
-        .unwrap();
-    server.await_alerts(<[Value]>::is_empty).unwrap();
-    show(&server, "resolved: none is left");
-    let requests = receiver
-        .await_that("/told", PATIENCE, is_told("resolved", "critical"))
-        .unwrap();
-    let mut firing: Vec<_> = told(&requests);
-    // A notification lists every alert of its group that changed or stands.
-    firing.dedup();
-    let fired: Vec<&str> = firing
-        .iter()
-        .filter(|(status, _)| status == "firing")
-        .map(|(_, severity)| severity.as_str())
-        .collect();
-    println!("receiver was told: {firing:?}");
-    assert_eq!(fired, ["warning", "critical"], "each once: {firing:?}");
+    story.publish(3, State::Resolved, Severity::Info);
+    story.server.await_alerts(<[Value]>::is_empty).unwrap();
+    story.look("resolved: none is left");
+    let mut told = story.await_told("resolved", "critical");
     notifier.terminate().unwrap();
+    // A notification lists every alert of its group that changed or stands.
+    told.dedup();
+    println!("{}the receiver was told: {told:?}", story.seen);
+    let fired = told.iter().filter(|(status, _)| status == "firing");
+    let fired: Vec<&str> = fired.map(|(_, severity)| severity.as_str()).collect();
+    assert_eq!(fired, ["warning", "critical"], "each once: {told:?}");
 }

@@ -5,7 +5,9 @@
 use std::time::{Duration, Instant};
 
 use rotation_service::metrics::NAMES;
+use rotation_service::notify;
 use rotation_tests::broker::Broker;
+use rotation_tests::hooks::Hooks;
 use rotation_tests::prometheus::{Prometheus, all_expressions, rule_files};
 use rotation_tests::service::{Deployment, Service};
 use rotation_tests::{market, workspace};
@@ -82,8 +84,15 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
     let universe = format!("{}{WATCHED}", universe());
     let deployment = Deployment::new(broker, PARTITIONS, &universe).unwrap();
     let mut services = [deployment.run("one", &[]).unwrap()];
-    let target = services[0].address().unwrap();
-    let Some(server) = Prometheus::start(&target, &rule_files().unwrap()).unwrap() else {
+    let hooks = Hooks::start().unwrap();
+    let desk = format!(
+        "[notify.targets.desk]\ntype = \"webhook\"\nurl = \"{}\"\n[[notify.routes]]\ntargets = [\"desk\"]\n",
+        hooks.url("/desk")
+    );
+    let config = deployment.with_notify(&desk).unwrap();
+    let mut notifier = deployment.notify(&config, "desk", &[]).unwrap();
+    let targets = [&mut services[0], &mut notifier].map(|process| process.address().unwrap());
+    let Some(server) = Prometheus::start(&targets, &rule_files().unwrap()).unwrap() else {
         return;
     };
     server.await_scrapes(2).unwrap();
@@ -100,7 +109,9 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
     broker.produce(&deployment.topics[0], bad).unwrap();
     deployment.await_done(&mut services).unwrap();
 
-    let expressions = all_expressions().unwrap();
+    // Those on the notifier, a process of its own, are asked in `notify_metrics`.
+    let mut expressions = all_expressions().unwrap();
+    expressions.retain(|found| !found.place.starts_with("notify.yml: "));
     let mut empty = Vec::new();
     for found in &expressions {
         server
@@ -115,9 +126,14 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
     }
     assert!(empty.is_empty(), "not a number: {empty:#?}");
     let (_, page) = services[0].get("/metrics").unwrap();
-    for metric in NAMES {
+    let (_, told) = notifier.get("/metrics").unwrap();
+    let both = [(&page, NAMES), (&told, notify::NAMES)];
+    for (page, metric) in both
+        .iter()
+        .flat_map(|(page, names)| names.iter().map(move |name| (page, name)))
+    {
         assert!(
-            series(&page, metric.name) > 0,
+            series(page, metric.name) > 0,
             "no series of {}",
             metric.name
         );
@@ -145,13 +161,14 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
     }
     let dead = "rotation_dead_letters_total{code=\"undecodable\"}";
     assert_eq!(services[0].metric(dead).unwrap(), 20.0);
-    let (rules, metrics) = (expressions.len(), NAMES.len());
+    let (rules, metrics) = (expressions.len(), NAMES.len() + notify::NAMES.len());
     println!("{rules} expressions, {metrics} metrics, all with data");
     assert_eq!(server.samples("rotation_no_such_metric").unwrap(), 0);
     let refused = server.samples("sum(").unwrap_err();
     assert!(refused.to_string().contains("sum("), "{refused:#}");
     let [service] = services;
     service.terminate().unwrap();
+    notifier.terminate().unwrap();
 }
 
 /// Waits until the process is ready and shows one open episode.

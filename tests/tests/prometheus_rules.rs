@@ -6,12 +6,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use rotation_service::metrics::NAMES;
+use rotation_service::metrics::{MetricDoc, NAMES};
+use rotation_service::notify;
 use rotation_tests::prometheus::{self, Source, all_expressions};
 use rotation_tests::workspace;
 
 /// Metrics that are scraped as `_bucket`, `_sum` and `_count`.
 const HISTOGRAMS: &[&str] = &["rotation_commit_duration_seconds"];
+
+/// The metrics of the service and of the notifier.
+fn all() -> impl Iterator<Item = &'static MetricDoc> {
+    NAMES.iter().chain(notify::NAMES)
+}
 
 fn promtool(arguments: &[&str]) {
     let Some(binary) = prometheus::find("promtool") else {
@@ -37,13 +43,16 @@ fn promtool_accepts_the_configuration_and_its_rules() {
 
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
-    promtool(&["test", "rules", "tests/alerts.yml"]);
+    promtool(&["test", "rules", "tests/alerts.yml", "tests/notify.yml"]);
 }
 
 #[test]
 fn every_alert_has_a_test() {
-    let tests =
-        fs::read_to_string(workspace::root().join("deploy/prometheus/tests/alerts.yml")).unwrap();
+    let read = |file: &str| {
+        let folder = workspace::root().join("deploy/prometheus/tests");
+        fs::read_to_string(folder.join(file)).unwrap()
+    };
+    let tests = read("alerts.yml") + &read("notify.yml");
     for rule in alert_names() {
         let fires = format!("alertname: {rule}\n        exp_alerts:");
         let quiet = format!("alertname: {rule} }}");
@@ -78,7 +87,7 @@ fn names(expression: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_metric_asked_for_exists() {
-    let mut known: BTreeSet<String> = NAMES.iter().map(|metric| metric.name.to_owned()).collect();
+    let mut known: BTreeSet<String> = all().map(|metric| metric.name.to_owned()).collect();
     for histogram in HISTOGRAMS {
         assert!(known.remove(*histogram));
         known.extend(["_bucket", "_sum", "_count"].map(|part| format!("{histogram}{part}")));
@@ -108,7 +117,7 @@ fn every_metric_is_on_a_dashboard_or_in_a_rule() {
         .iter()
         .flat_map(|found| names(&found.expression))
         .collect();
-    for metric in NAMES {
+    for metric in all() {
         let shown = asked
             .iter()
             .any(|name| name.strip_suffix("_bucket").unwrap_or(name) == metric.name);
@@ -118,8 +127,7 @@ fn every_metric_is_on_a_dashboard_or_in_a_rule() {
 
 #[test]
 fn every_label_named_exists() {
-    let known: BTreeSet<&str> = NAMES
-        .iter()
+    let known: BTreeSet<&str> = all()
         .flat_map(|metric| metric.labels.iter().copied())
         .chain(["le", "instance", "alertname", "alertstate"])
         .collect();

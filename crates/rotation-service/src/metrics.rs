@@ -18,14 +18,13 @@ use std::time::Duration;
 
 mod failures;
 mod process;
-mod view;
-
-pub use view::ViewMetrics;
 mod standing;
 mod universe;
+mod view;
 
 use standing::Standing;
 pub use universe::UniverseMetrics;
+pub use view::ViewMetrics;
 
 /// A metric's name, its labels, and what it says.
 #[derive(Clone, Copy, Debug)]

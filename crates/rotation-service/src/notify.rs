@@ -41,6 +41,7 @@ pub(crate) mod template;
 mod worker;
 
 pub(crate) use describe::describe;
+pub(crate) use letters::UNDELIVERED;
 pub use marks::Begin;
 pub use metrics::NAMES;
 

@@ -117,6 +117,9 @@ impl View {
 
     /// Takes records as they came.
     fn take(&self, records: Vec<(Place, Vec<u8>)>) {
+        if records.is_empty() {
+            return;
+        }
         let read = records.into_iter().map(|(place, bytes)| {
             let record = Record::decode(place.partition.topic, &bytes);
             (place, record)
@@ -157,13 +160,15 @@ impl View {
 
     /// What keeps a topic from being read; nothing when it is read. True when that is new.
     fn note(&self, topic: Topic, note: Option<String>) -> bool {
+        if self.read().notes.get(&topic) == note.as_ref() {
+            return false;
+        }
         let mut state = self.write();
-        let known = state.notes.get(&topic).cloned();
-        match &note {
-            Some(note) => _ = state.notes.insert(topic, note.clone()),
+        match note {
+            Some(note) => _ = state.notes.insert(topic, note),
             None => _ = state.notes.remove(&topic),
         }
-        known != note
+        true
     }
 
     /// The present.

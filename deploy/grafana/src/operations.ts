@@ -13,15 +13,30 @@ import {
   choice,
   columns,
   figure,
+  increase,
   lines,
+  mapping,
   other,
   page,
+  rate,
   rows,
   runbook,
   steps,
   thresholds,
   variables,
 } from './parts';
+
+/** How far each source partition has come. */
+const SOURCES = `universe_partition:rotation_source_horizon_seconds:max{${UNIVERSE}}`;
+
+/** How long the share of commits takes at most. */
+function commits(share: number): string {
+  const bucket = 'rotation_commit_duration_seconds_bucket';
+  return `histogram_quantile(${share}, ${rate('stage, le', bucket, PROCESS)})`;
+}
+
+/** What tells one alert from another. */
+const ALERT = ['alertname', 'alertstate', 'severity', 'instance', 'stage', 'universe', 'rule'];
 
 const GOOD_OR_BAD = thresholds([null, 'green'], [1, 'red']);
 
@@ -35,7 +50,7 @@ const NOW: Section = {
       height: 4,
       ask: [
         {
-          expr: 'count(ALERTS{alertname=~"Rotation.+", alertname!="RotationEpisodeOpen", alertstate="firing"}) or vector(0)',
+          expr: 'count(ALERTS{alertname=~"Rotation.+", severity!="info", alertstate="firing"}) or vector(0)',
         },
       ],
       runbook: 'alerts',
@@ -100,7 +115,7 @@ const NOW: Section = {
       height: 6,
       ask: [
         {
-          expr: 'max by (alertname, alertstate, severity, instance, stage, universe, rule) (ALERTS{alertname=~"Rotation.+"})',
+          expr: `max by (${ALERT.join(', ')}) (ALERTS{alertname=~"Rotation.+"})`,
         },
       ],
       runbook: 'alerts',
@@ -123,7 +138,7 @@ const RATE: Section = {
       unit: 'ops',
       ask: [
         {
-          expr: `sum by (stage) (rate(rotation_records_consumed_total{${PROCESS}}[$__rate_interval]))`,
+          expr: rate('stage', 'rotation_records_consumed_total', PROCESS),
           legend: '{{stage}}',
         },
       ],
@@ -137,7 +152,7 @@ const RATE: Section = {
       unit: 'ops',
       ask: [
         {
-          expr: `sum by (universe) (rate(rotation_ticks_accepted_total{${UNIVERSE}, ${PROCESS}}[$__rate_interval]))`,
+          expr: rate('universe', 'rotation_ticks_accepted_total', `${UNIVERSE}, ${PROCESS}`),
           legend: '{{universe}}',
         },
       ],
@@ -151,7 +166,7 @@ const RATE: Section = {
       unit: 'ops',
       ask: [
         {
-          expr: `sum by (universe, clock) (rate(rotation_bars_total{${UNIVERSE}, ${PROCESS}}[$__rate_interval]))`,
+          expr: rate('universe, clock', 'rotation_bars_total', `${UNIVERSE}, ${PROCESS}`),
           legend: '{{universe}} {{clock}}',
         },
       ],
@@ -163,7 +178,7 @@ const RATE: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (universe, rule) (increase(rotation_sections_total{${RULES}, ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('universe, rule', 'rotation_sections_total', `${RULES}, ${PROCESS}`),
           legend: '{{universe}} {{rule}}',
         },
       ],
@@ -176,7 +191,7 @@ const RATE: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (universe, severity) (increase(rotation_alerts_total{${RULES}, ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('universe, severity', 'rotation_alerts_total', `${RULES}, ${PROCESS}`),
           legend: '{{universe}} {{severity}}',
         },
       ],
@@ -187,9 +202,7 @@ const RATE: Section = {
       width: 8,
       height: 8,
       unit: 'ops',
-      ask: [
-        { expr: `sum by (stage) (rate(rotation_commits_total{${PROCESS}}[$__rate_interval]))`, legend: '{{stage}}' },
-      ],
+      ask: [{ expr: rate('stage', 'rotation_commits_total', PROCESS), legend: '{{stage}}' }],
     }),
   ],
 };
@@ -204,7 +217,7 @@ const ERRORS: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (code) (increase(rotation_dead_letters_total{${PROCESS}}[$__rate_interval]))`,
+          expr: increase('code', 'rotation_dead_letters_total', PROCESS),
           legend: '{{code}}',
         },
       ],
@@ -217,7 +230,7 @@ const ERRORS: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (code) (increase(rotation_ticks_dropped_total{universe=~"$universe|", ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('code', 'rotation_ticks_dropped_total', `universe=~"$universe|", ${PROCESS}`),
           legend: '{{code}}',
         },
       ],
@@ -229,7 +242,7 @@ const ERRORS: Section = {
       height: 8,
       ask: [
         {
-          expr: `sum by (stage, code) (increase(rotation_commit_failures_total{${PROCESS}}[$__rate_interval]))`,
+          expr: increase('stage, code', 'rotation_commit_failures_total', PROCESS),
           legend: '{{stage}} {{code}}',
         },
       ],
@@ -274,7 +287,7 @@ const ERRORS: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (universe, clock, cause) (increase(rotation_corrections_total{${UNIVERSE}, ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('universe, clock, cause', 'rotation_corrections_total', `${UNIVERSE}, ${PROCESS}`),
           legend: '{{universe}} {{clock}} {{cause}}',
         },
       ],
@@ -287,17 +300,17 @@ const DURATION: Section = {
   panels: [
     lines({
       title: 'Commit latency',
-      text: 'From opening a transaction to its commit: half of them take no longer than the median, one in a hundred longer than the p99.',
+      text: 'From opening a transaction to its commit: the median, and what one in a hundred exceeds.',
       width: 8,
       height: 8,
       unit: 's',
       ask: [
         {
-          expr: `histogram_quantile(0.5, sum by (stage, le) (rate(rotation_commit_duration_seconds_bucket{${PROCESS}}[$__rate_interval])))`,
+          expr: commits(0.5),
           legend: '{{stage}} median',
         },
         {
-          expr: `histogram_quantile(0.99, sum by (stage, le) (rate(rotation_commit_duration_seconds_bucket{${PROCESS}}[$__rate_interval])))`,
+          expr: commits(0.99),
           legend: '{{stage}} p99',
         },
       ],
@@ -316,13 +329,13 @@ const DURATION: Section = {
     }),
     lines({
       title: 'Sources behind the fastest',
-      text: 'How far each partition of the ticks topic is behind the one that is furthest, in event time. Sections wait for the slowest.',
+      text: 'How far each partition of the ticks topic is behind in event time. Sections wait for the slowest.',
       width: 8,
       height: 8,
       unit: 's',
       ask: [
         {
-          expr: `max by (universe) (universe_partition:rotation_source_horizon_seconds:max{${UNIVERSE}}) - on (universe) group_right () universe_partition:rotation_source_horizon_seconds:max{${UNIVERSE}}`,
+          expr: `max by (universe) (${SOURCES}) - on (universe) group_right () ${SOURCES}`,
           legend: '{{universe}} partition {{partition}}',
         },
       ],
@@ -347,7 +360,7 @@ const FULL: Section = {
   panels: [
     lines({
       title: 'Records waiting',
-      text: 'Between the last record stepped and the end of each partition. The marker that ends a transaction counts as one.',
+      text: 'Up to the end of each partition. The marker that ends a transaction counts as one.',
       width: 8,
       height: 8,
       ask: [
@@ -390,7 +403,7 @@ const PROCESSES: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (stage, event) (increase(rotation_rebalances_total{${PROCESS}}[$__rate_interval]))`,
+          expr: increase('stage, event', 'rotation_rebalances_total', PROCESS),
           legend: '{{stage}} {{event}}',
         },
       ],
@@ -429,7 +442,7 @@ const PROCESSES: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (outcome) (increase(rotation_config_reloads_total{${PROCESS}}[$__rate_interval]))`,
+          expr: increase('outcome', 'rotation_config_reloads_total', PROCESS),
           legend: '{{outcome}}',
         },
       ],
@@ -442,11 +455,110 @@ const PROCESSES: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (universe, change) (increase(rotation_rules_changed_total{${UNIVERSE}, ${PROCESS}}[$__rate_interval]))`,
+          expr: increase('universe, change', 'rotation_rules_changed_total', `${UNIVERSE}, ${PROCESS}`),
           legend: '{{universe}} {{change}}',
         },
       ],
       runbook: 'rolling-restart',
+    }),
+  ],
+};
+
+const PAGE: Section = {
+  title: 'Page',
+  panels: [
+    bars({
+      title: 'Records read for the page',
+      text: 'Records of the alert topic and of readings that the page has read.',
+      width: 8,
+      height: 7,
+      ask: [{ expr: increase('topic', 'rotation_view_records_total', PROCESS), legend: '{{topic}}' }],
+    }),
+    bars({
+      title: 'Passed over',
+      text: 'Records of those topics that are none of ours.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: increase('topic', 'rotation_view_malformed_total', PROCESS), legend: '{{topic}}' }],
+    }),
+    figure({
+      title: 'Up to date',
+      text: 'Whether the page of every process has read each topic to its end.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: `min by (topic) (rotation_view_caught_up{${PROCESS}})`, legend: '{{topic}}' }],
+    })
+      .mappings(mapping({ '0': ['behind', 'orange'], '1': ['yes', 'green'] }))
+      .thresholds(thresholds([null, 'orange'], [1, 'green'])),
+    steps({
+      title: 'Readers',
+      text: 'Clients of the stream of events of each process.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: `rotation_view_clients{${PROCESS}}`, legend: '{{instance}}' }],
+    }).decimals(0),
+    bars({
+      title: 'Readers sent away',
+      text: 'Clients refused since there are too many, or cut off since they are too slow; they come back by themselves.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: increase('reason', 'rotation_view_clients_dropped_total', PROCESS), legend: '{{reason}}' }],
+    }),
+  ],
+};
+
+const NOTIFIER: Section = {
+  title: 'Notifier',
+  panels: [
+    bars({
+      title: 'Delivered',
+      text: 'Events that each target has taken, and alerts posted again because they stand.',
+      width: 8,
+      height: 7,
+      ask: [
+        { expr: increase('target', 'rotation_notify_delivered_total', PROCESS), legend: '{{target}}' },
+        { expr: increase('target', 'rotation_notify_repeated_total', PROCESS), legend: '{{target}} again' },
+        { expr: increase('target', 'rotation_notify_muted_total', PROCESS), legend: '{{target}} muted' },
+      ],
+    }),
+    bars({
+      title: 'Failed attempts',
+      text: 'Attempts that failed and those made again; what was given up went to the dead letters.',
+      width: 8,
+      height: 7,
+      ask: [
+        { expr: increase('target', 'rotation_notify_failed_attempts_total', PROCESS), legend: '{{target}} failed' },
+        { expr: increase('target', 'rotation_notify_retries_total', PROCESS), legend: '{{target}} again' },
+        { expr: increase('target', 'rotation_notify_dead_letters_total', PROCESS), legend: '{{target}} given up' },
+      ],
+      runbook: 'rotationnotifygaveup',
+    }),
+    lines({
+      title: 'Oldest undelivered',
+      text: 'Age of the oldest event that a target has not taken.',
+      width: 8,
+      height: 7,
+      unit: 's',
+      ask: [{ expr: `max by (target) (rotation_notify_oldest_seconds{${PROCESS}})`, legend: '{{target}}' }],
+      runbook: 'rotationnotifybehind',
+    }),
+    steps({
+      title: 'Waiting and standing',
+      text: 'Events that a target has to take, and episodes that it was told of and that stand.',
+      width: 12,
+      height: 7,
+      ask: [
+        { expr: `sum by (target) (rotation_notify_waiting{${PROCESS}})`, legend: '{{target}} waiting' },
+        { expr: `sum by (target) (rotation_notify_standing{${PROCESS}})`, legend: '{{target}} standing' },
+      ],
+    }).decimals(0),
+    lines({
+      title: 'Commits of the notifier',
+      text: 'Commits of what was delivered; those that failed are tried again.',
+      width: 12,
+      height: 7,
+      unit: 'ops',
+      ask: [{ expr: rate('outcome', 'rotation_notify_commits_total', PROCESS), legend: '{{outcome}}' }],
     }),
   ],
 };
@@ -464,5 +576,5 @@ export function operations(): dashboard.Dashboard {
     .refresh('30s')
     .variables(variables(processes))
     .links([other('Market', 'rotation'), page('Page', 'now'), runbook('alerts').title('Runbook')]);
-  return build(made, [NOW, RATE, ERRORS, DURATION, FULL, PROCESSES]);
+  return build(made, [NOW, RATE, ERRORS, DURATION, FULL, PROCESSES, PAGE, NOTIFIER]);
 }

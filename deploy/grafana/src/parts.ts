@@ -23,6 +23,16 @@ export interface Question {
   readonly legend?: string;
 }
 
+/** How often a counter counts in a second, by labels. */
+export function rate(by: string, counter: string, where: string): string {
+  return `sum by (${by}) (rate(${counter}{${where}}[$__rate_interval]))`;
+}
+
+/** How often a counter counts between two points of a panel, by labels. */
+export function increase(by: string, counter: string, where: string): string {
+  return `sum by (${by}) (increase(${counter}{${where}}[$__rate_interval]))`;
+}
+
 type Shape = 'range' | 'instant' | 'table';
 
 function queries(questions: readonly Question[], shape: Shape): Builder<Dataquery>[] {

@@ -17,6 +17,7 @@ import {
   choice,
   columns,
   figure,
+  increase,
   lines,
   mapping,
   other,
@@ -159,7 +160,7 @@ const STREAKS: Section = {
       .overrideByRegexp('/ earlier run$/', dashed('purple')),
     rows({
       title: 'The run to beat',
-      text: 'The latest earlier run at least as long as the one that stands. Without an entry a run is the longest on record, or there is none.',
+      text: 'The latest earlier run at least as long as the one that stands; without an entry there is none on record.',
       width: 8,
       height: 8,
       ask: [
@@ -168,21 +169,14 @@ const STREAKS: Section = {
         { expr: `max by (universe, rule) (rotation_streak_record_end_seconds{${RULES}} > 0) * 1000` },
       ],
     })
-      .transformations([
-        { id: 'joinByField', options: { byField: 'rule', mode: 'outer' } },
-        {
-          id: 'filterFieldsByName',
-          options: { include: { names: ['rule', 'Value #A', 'Value #B', 'Value #C'] } },
-        },
-        {
-          id: 'organize',
-          options: {
-            excludeByName: {},
-            indexByName: { rule: 0, 'Value #A': 1, 'Value #B': 2, 'Value #C': 3 },
-            renameByName: { rule: 'Rule', 'Value #A': 'Run', 'Value #B': 'Earlier', 'Value #C': 'Ended' },
-          },
-        },
-      ])
+      .transformations(
+        columns({ rule: 'Rule', 'Value #A': 'Run', 'Value #B': 'Earlier', 'Value #C': 'Ended' }, [
+          'universe',
+          'kind',
+          'subject',
+          'unit',
+        ]),
+      )
       .overrideByName('Ended', [{ id: 'unit', value: 'dateTimeAsIso' }]),
     steps({
       title: '$level against its level',
@@ -227,7 +221,7 @@ const QUADRANTS: Section = {
       new xychart.PanelBuilder(),
       {
         title: 'Quadrant',
-        text: 'Ratio against momentum of each member, 100 is the benchmark. Right and above: leading; right and below: weakening; left and below: lagging; left and above: improving.',
+        text: 'Ratio against momentum, 100 the benchmark. Above: leading right, improving left; below: weakening right, lagging left.',
         width: 10,
         height: 10,
         ask: [
@@ -322,7 +316,7 @@ const EPISODES: Section = {
       height: 7,
       ask: [
         {
-          expr: `sum by (rule, state) (increase(rotation_alerts_total{${RULES}}[$__rate_interval]))`,
+          expr: increase('rule, state', 'rotation_alerts_total', RULES),
           legend: '{{rule}} {{state}}',
         },
       ],

@@ -36,7 +36,7 @@ const LISTENERS: [(Listener, &str); 5] = [
 ];
 
 /// Users there are for SCRAM: `user-0` and so on.
-pub const USERS: usize = 32;
+pub const USERS: usize = 40;
 
 /// The password of a SCRAM user.
 #[must_use]

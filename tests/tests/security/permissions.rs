@@ -1,7 +1,13 @@
 //! The permissions that the documents list: they are enough, and each of them is needed.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rotation_engine::alert::{Severity, State};
 use rotation_tests::broker::secure::{Listener, SecureBroker};
 use rotation_tests::broker::{Acl, Operation, Resource};
+use rotation_tests::hooks::Hooks;
+use rotation_tests::notify::event;
 use rotation_tests::service::Deployment;
 use rotation_tests::workspace;
 
@@ -194,6 +200,78 @@ fn the_listed_permissions_are_enough_for_the_whole_service() {
     assert_eq!(seen.lines().count(), expected, "{seen}");
     for service in services {
         service.terminate().unwrap();
+    }
+}
+
+/// A target that takes everything, and the configuration of a user who may tell it.
+fn notifying(secure: &'static SecureBroker, user: &str, hooks: &Hooks) -> (Deployment, PathBuf) {
+    let deployment = deployment(secure, user);
+    let section = format!(
+        "[notify]\ndefault = \"hook\"\n[notify.targets.hook]\ntype = \"webhook\"\nurl = \"{}\"\n",
+        hooks.url("/hook")
+    );
+    let config = deployment.with_notify(&section).unwrap();
+    (deployment, config)
+}
+
+#[test]
+fn the_listed_permissions_are_enough_to_notify_and_each_is_needed() {
+    let Some(secure) = SecureBroker::get() else {
+        return;
+    };
+    let address = secure.address(Listener::Scram);
+    let hooks = Hooks::start().unwrap();
+    let args = ["--brokers", address.as_str(), "--begin", "oldest"];
+    let entries = listed("notify");
+    let (deployment, config) = notifying(secure, "user-31", &hooks);
+    secure
+        .allow("user-31", &acls(&deployment, &entries))
+        .unwrap();
+    let mut notifier = deployment.notify(&config, "one", &args).unwrap();
+    notifier.await_ready().unwrap();
+    let opened = event("r", 1, State::Opened, Severity::Info);
+    deployment.publish([opened]).unwrap();
+    hooks
+        .await_taken("/hook", 1, Duration::from_secs(60))
+        .unwrap();
+    // What is no event goes to the dead letters.
+    let stranger = [(None, "k", "{}", None)];
+    deployment
+        .broker
+        .produce(&deployment.topics[2], stranger)
+        .unwrap();
+    while deployment
+        .broker
+        .read_committed(&deployment.topics[4])
+        .unwrap()
+        .is_empty()
+    {
+        notifier.alive().unwrap();
+    }
+    notifier.terminate().unwrap();
+    for (lacking, entry) in entries.iter().enumerate() {
+        let user = format!("user-{}", 32 + lacking);
+        let (deployment, config) = notifying(secure, &user, &hooks);
+        let mut given = entries.clone();
+        given.remove(lacking);
+        secure.allow(&user, &acls(&deployment, &given)).unwrap();
+        let stranger = [(None, "k", "{}", None)];
+        deployment
+            .broker
+            .produce(&deployment.topics[2], stranger)
+            .unwrap();
+        let notifier = deployment.notify(&config, "one", &args).unwrap();
+        let (code, log) = notifier.await_end().unwrap();
+        assert_eq!(code, Some(3), "without {entry:?}:\n{log}");
+        assert!(log.contains("does not allow"), "without {entry:?}:\n{log}");
+        println!("notify without {:?} on {}", entry.operation, entry.name);
+        println!(
+            "  {}",
+            log.lines()
+                .last()
+                .unwrap()
+                .replace(deployment.prefix(), "rotation")
+        );
     }
 }
 

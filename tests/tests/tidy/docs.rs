@@ -9,7 +9,8 @@ use rotation_engine::detector::Kind;
 use rotation_engine::detector::regime;
 use rotation_engine::output::{DropCode, RejectCode};
 use rotation_service::cli::Cli;
-use rotation_service::metrics::NAMES;
+use rotation_service::metrics::{MetricDoc, NAMES};
+use rotation_service::notify;
 use rotation_tests::prometheus::rule_files;
 use rotation_tests::workspace;
 
@@ -236,18 +237,23 @@ fn tests_that_are_named_exist() {
     assert!(named > 5, "only {named} tests are named");
 }
 
+/// The metrics of the service, then those of the notifier.
+fn metrics() -> impl Iterator<Item = &'static MetricDoc> {
+    NAMES.iter().chain(notify::NAMES)
+}
+
 /// What `docs/METRICS.md` has to say.
 fn metrics_page() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
          <!-- Made from the code: UPDATE_DOCS=1 cargo test -p rotation-tests --test tidy docs -->\n\n\
-         What `/metrics` serves, in Prometheus' text format. Histograms add `_bucket`, `_sum` and `_count` to\n\
-         their name. Labels are bounded: names of the configuration, stages, partitions, and codes of closed sets\n\
-         (those of records are in [INPUT.md](INPUT.md#left-out-and-counted)). Rules and panels on them:\n\
-         `deploy/prometheus/rules`, `deploy/grafana`.\n\n\
+         What `/metrics` serves, in Prometheus' text format; that of `rotation notify` has those with its name.\n\
+         Histograms add `_bucket`, `_sum` and `_count` to their name. Labels are bounded: names of the configuration,\n\
+         stages, partitions, and codes of closed sets (those of records are in\n\
+         [INPUT.md](INPUT.md#left-out-and-counted)). Rules and panels on them: `deploy/prometheus/rules`, `deploy/grafana`.\n\n\
          | metric | labels | |\n| --- | --- | --- |\n",
     );
-    for metric in NAMES {
+    for metric in metrics() {
         let labels: Vec<String> = metric
             .labels
             .iter()
@@ -303,9 +309,7 @@ fn metrics_that_are_named_exist() {
         let base = ["_bucket", "_sum", "_count"]
             .iter()
             .find_map(|end| name.strip_suffix(end));
-        NAMES
-            .iter()
-            .any(|metric| metric.name == name || Some(metric.name) == base)
+        metrics().any(|metric| metric.name == name || Some(metric.name) == base)
     };
     let mut faults = Vec::new();
     let mut named = 0;

@@ -150,15 +150,21 @@ pub(super) fn read(
 ) -> Option<NotifyConfig> {
     let before = reader.faults();
     let targets = reader.table(&mut table, at, "targets").unwrap_or_default();
-    let mutes = take_mutes(&mut table);
+    let windows = table
+        .remove("windows")
+        .unwrap_or(Value::Table(Table::new()));
+    // What has a fault of its own is not a fault of those who name it.
+    let named: Vec<String> = targets.keys().cloned().collect();
     let routes = table.remove("routes");
     let known = ["name", "default", "mute", "targets", "routes", "windows"];
     reader.only_known(&mut table, at, &known);
     let targets = read_targets(reader, targets, &at.key("targets"), folder);
-    let windows = mute::read_all(reader, mutes, &at.key("windows"));
+    let written = windows.as_table().into_iter().flat_map(Table::keys);
+    let written = written.cloned().collect();
     let names = Names {
-        targets: targets.iter().map(|target| target.name.clone()).collect(),
-        windows,
+        targets: named,
+        windows: mute::read_all(reader, windows, &at.key("windows")),
+        written,
     };
     let spec: NotifySpec = reader.read(table, at)?;
     let name = spec.name.unwrap_or_else(|| "notify".to_owned());
@@ -180,13 +186,6 @@ pub(super) fn read(
         mute,
     };
     (reader.faults() == before).then_some(config)
-}
-
-/// `[notify.windows.NAME]`.
-fn take_mutes(table: &mut Table) -> Value {
-    table
-        .remove("windows")
-        .unwrap_or(Value::Table(Table::new()))
 }
 
 fn read_targets(reader: &mut Reader<'_>, table: Table, at: &KeyPath, folder: &Path) -> Vec<Target> {
@@ -217,6 +216,8 @@ fn read_targets(reader: &mut Reader<'_>, table: Table, at: &KeyPath, folder: &Pa
 struct Names {
     targets: Vec<String>,
     windows: BTreeMap<String, Mute>,
+    /// The names of all windows, those with faults among them.
+    written: Vec<String>,
 }
 
 impl Names {
@@ -240,8 +241,9 @@ impl Names {
         for name in named {
             match self.windows.get(name) {
                 Some(window) => found.push(window.clone()),
+                None if self.written.contains(name) => {}
                 None => {
-                    let known = self.windows.keys().map(String::as_str);
+                    let known = self.written.iter().map(String::as_str);
                     reader.fault(at, Problem::unknown_value(name, known));
                 }
             }

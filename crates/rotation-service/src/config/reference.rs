@@ -50,8 +50,10 @@ fn notify_schema() -> Value {
     notify
 }
 
+type SchemaOf = fn() -> Schema;
+
 /// The kinds of targets: the schema of their keys, for the JSON Schema and for the manual.
-const TARGETS: [(&str, fn() -> Schema, fn() -> Schema); 4] = [
+const TARGETS: [(&str, SchemaOf, SchemaOf); 4] = [
     ("alertmanager", inlined::<AlertmanagerSpec>, || {
         schema_for!(AlertmanagerSpec)
     }),

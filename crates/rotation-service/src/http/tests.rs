@@ -387,3 +387,65 @@ fn a_token_file_that_cannot_be_used_is_refused_without_showing_it() {
     let access = Access::new(&config, None).unwrap();
     assert_eq!(format!("{access:?}"), "Access { needs_token: true }");
 }
+
+/// A stream that goes on for ever, as fast as it is taken or a line at a time.
+async fn endless(
+    lease: axum::extract::Extension<Lease>,
+    uri: axum::http::Uri,
+) -> axum::response::Response {
+    use futures_util::stream;
+    lease.begin();
+    let (fast, lease) = (uri.query() == Some("fast"), lease.0);
+    let lines = stream::unfold(lease, move |lease| async move {
+        lease.progress();
+        let line = if fast {
+            vec![b'x'; 1 << 16]
+        } else {
+            b"line\n".to_vec()
+        };
+        if !fast {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Some((Ok::<_, std::convert::Infallible>(line), lease))
+    });
+    axum::body::Body::from_stream(lines).into_response()
+}
+
+async fn stream_to(query: &str) -> TcpStream {
+    let limits = Limits {
+        connection: Duration::from_millis(100),
+        stalled: Duration::from_millis(300),
+        ..limits()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().route("/", get(endless));
+    tokio::spawn(server::serve(listener, app, limits, std::future::pending()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /?{query} HTTP/1.1\r\nHost: test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_stream_outlives_other_connections_while_it_is_read() {
+    let mut stream = stream_to("slow").await;
+    let (mut read, mut buffer) = (String::new(), [0; 256]);
+    // A hundred lines take twenty times as long as other connections live.
+    while read.matches("line").count() < 100 {
+        let count = stream.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "ended after {read:?}");
+        read.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_is_cut() {
+    let mut stream = stream_to("fast").await;
+    // Until the server has gone, a probe of the other direction is taken.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    while stream.write_all(b" ").await.is_ok() {
+        assert!(tokio::time::Instant::now() < deadline, "it is kept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -7,7 +7,7 @@
 
 use super::event::Event;
 use super::letters::{self, Letter};
-use super::marks::{self, Begin, Mark};
+use super::marks::{self, Begin};
 use super::members::Member;
 use super::metrics::NotifyMetrics;
 use super::outbox::Outbox;
@@ -15,9 +15,7 @@ use super::routing::{self, Verdict};
 use super::send::{now, now_millis};
 use super::worker::{Done, What};
 use crate::config::NotifyConfig;
-use crate::stage::ports::{
-    Assignment, ErrorKind, GroupConsumer, Polled, PortError, Producer, Start, World,
-};
+use crate::stage::ports::{ErrorKind, GroupConsumer, Polled, PortError, Producer, World};
 use crate::stage::{
     InputRecord, Liveness, StageError, StageSettings, StopSignal, cluster::Cluster, failed,
 };
@@ -28,6 +26,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 mod commit;
+mod group;
 
 /// Longest wait for an answer of the cluster.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -37,8 +36,6 @@ const POLL: Duration = Duration::from_millis(20);
 const BATCH: usize = 500;
 /// Beyond so many events that wait for one target nothing more is read until they are half as many.
 const WAITING_MAX: usize = 10_000;
-/// For deliveries under way to end when partitions go to another member.
-const REVOKE_PATIENCE: Duration = Duration::from_secs(5);
 /// For the threads to end when the process stops; longer deliveries are left to the next process.
 const STOP_PATIENCE: Duration = Duration::from_secs(12);
 /// To leave the group.
@@ -142,6 +139,12 @@ impl Notifier {
             self.repeat();
             self.hold_back()?;
             self.show();
+            if self.outboxes.iter().any(Outbox::is_over) {
+                return Err(StageError::Thread {
+                    stage: self.setup.settings.name.clone(),
+                    thread: "target",
+                });
+            }
         }
         Ok(())
     }
@@ -158,97 +161,6 @@ impl Notifier {
             true => self.commit_for(Duration::from_secs(5)),
             false => Ok(()),
         }
-    }
-
-    fn answer_group(&mut self) -> Result<(), StageError> {
-        while let Some(event) = self.consumer.next_event() {
-            tracing::info!(?event, "rebalance");
-            match event {
-                Assignment::Assign(partitions) => self.assign(&partitions)?,
-                Assignment::Revoke(partitions) => self.give_up(&partitions, true)?,
-                Assignment::Lost(partitions) => self.give_up(&partitions, false)?,
-            }
-            self.count_tasks();
-        }
-        Ok(())
-    }
-
-    fn assign(&mut self, partitions: &[i32]) -> Result<(), StageError> {
-        self.setup.liveness.set_joined(true);
-        let committed = match partitions {
-            [] => Ok(Vec::new()),
-            _ => self.consumer.committed(partitions, ANSWER),
-        };
-        let committed =
-            committed.map_err(|source| self.failed("read the group's offsets", source))?;
-        let mut starts = Vec::new();
-        for &partition in partitions {
-            let ends = self.consumer.watermarks(partition, ANSWER);
-            let (_, end) =
-                ends.map_err(|source| self.failed("ask for the end of a partition", source))?;
-            let found = committed
-                .iter()
-                .find(|offset| offset.partition == partition);
-            let known = found.map(|offset| (offset.offset, marks::decode(&offset.metadata)));
-            let now = now_millis();
-            let fresh = || Mark::new(self.setup.begin, end, now);
-            let mark = |name: &str| match &known {
-                None => fresh(),
-                // An offset that somebody set by hand holds for every target.
-                Some((offset, marks)) if marks.is_empty() => Mark {
-                    next: *offset,
-                    ..Mark::new(Begin::Oldest, end, now)
-                },
-                Some((_, marks)) => marks.get(name).copied().unwrap_or_else(fresh),
-            };
-            let marks = self.setup.config.targets.iter().map(|target| {
-                let mark = mark(&target.name);
-                if mark.next <= end {
-                    return mark;
-                }
-                tracing::warn!(
-                    partition,
-                    next = mark.next,
-                    end,
-                    target_name = target.name,
-                    "the partition ends before what was delivered: the topic was made anew"
-                );
-                fresh()
-            });
-            self.members.insert(partition, Member::new(marks.collect()));
-            starts.push((partition, Start::Beginning));
-        }
-        self.is_dirty |= !partitions.is_empty();
-        let assigned = self.consumer.assign(&starts);
-        self.is_paused = false;
-        assigned.map_err(|source| self.failed("assign partitions", source))
-    }
-
-    /// Gives partitions up, after a last commit where they are still ours.
-    fn give_up(&mut self, partitions: &[i32], is_ours: bool) -> Result<(), StageError> {
-        for partition in partitions {
-            if let Some(member) = self.members.get(partition) {
-                member.dropped.store(true, Ordering::SeqCst);
-            }
-            self.outboxes
-                .iter_mut()
-                .for_each(|outbox| outbox.forget(*partition));
-        }
-        if is_ours {
-            let deadline = Instant::now() + REVOKE_PATIENCE;
-            while Instant::now() < deadline && self.outboxes.iter().any(Outbox::is_busy_for_dropped)
-            {
-                self.take_done();
-                std::thread::sleep(POLL);
-            }
-            self.take_done();
-            self.commit_for(REVOKE_PATIENCE)?;
-        }
-        for partition in partitions {
-            self.members.remove(partition);
-        }
-        let given_up = self.consumer.unassign(partitions);
-        given_up.map_err(|source| self.failed("give up partitions", source))
     }
 
     fn read(&mut self) -> Result<(), StageError> {
@@ -368,6 +280,7 @@ impl Notifier {
             }
             let read = member.read;
             member.lanes[target].done(read);
+            self.outboxes[target].settled();
             self.is_dirty = true;
         }
     }

@@ -106,7 +106,11 @@ impl Outbox {
         if let Some(place) = place {
             self.in_flight.remove(place);
         }
-        self.uncommitted |= matches!(job.what, What::Notice(_));
+    }
+
+    /// What came back is to be committed.
+    pub(crate) fn settled(&mut self) {
+        self.uncommitted = true;
     }
 
     /// What came back is committed.

@@ -132,7 +132,9 @@ impl Worker {
                 Outcome::Failed { why, pause } => (why, pause),
             };
             self.metrics.failed.inc();
-            let pause = pause.unwrap_or_else(|| self.backoff(attempts));
+            // However soon the target would have it: not without any pause.
+            let least = self.delivery.retry_min / 10;
+            let pause = pause.unwrap_or_else(|| self.backoff(attempts)).max(least);
             if begun.elapsed() + pause >= self.delivery.give_up_after {
                 return Some(Err(GivenUp { why, attempts }));
             }

@@ -189,6 +189,10 @@ impl Letters {
             Verdict::Refused(
                 "only the beginning of its value was kept: have the feed send it again",
             )
+        } else if letter.code == crate::notify::UNDELIVERED {
+            Verdict::Refused(
+                "the event is on its topic: a target of `rotation notify` did not take it",
+            )
         } else if letter.origin.topic != filter.topic {
             Verdict::Refused("it came from another topic: name it with --topic")
         } else if self.sent.contains(&letter.origin) && !filter.again {

@@ -29,8 +29,8 @@ pub(crate) const EXPLAIN_LIMIT: Duration = Duration::from_secs(LIMIT.as_secs() +
 /// Answers shorter than this are not worth packing.
 const PACKED_MIN: usize = 1_400;
 /// The longest text of a parameter.
-const TEXT_MAX: usize = 1_024;
-const LIMIT_MAX: usize = 5_000;
+pub(super) const TEXT_MAX: usize = 1_024;
+pub(super) const LIMIT_MAX: usize = 5_000;
 
 type Shown = State<Arc<View>>;
 
@@ -103,50 +103,59 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
+/// Whether a text may be a name: as the document says it.
+fn is_text(text: &str) -> bool {
+    (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
 /// A text of some length.
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(from)?;
-    if text.is_empty() || text.len() > TEXT_MAX || text.chars().any(char::is_control) {
-        let expected = format!("expected 1 to {TEXT_MAX} bytes of printable text");
-        return Err(serde::de::Error::custom(expected));
+    if is_text(&text) {
+        return Ok(Some(text));
     }
-    Ok(Some(text))
+    let expected = format!("expected 1 to {TEXT_MAX} printable characters");
+    Err(serde::de::Error::custom(expected))
 }
 
-/// RFC 3339, or a date, which is its first instant in UTC.
+/// RFC 3339, or a date, which is its first instant in UTC; of this century or the last.
 fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<EventTime>, D::Error> {
     let text = String::deserialize(from)?;
     let midnight = format!("{text}T00:00:00Z");
-    let time = text.parse().or_else(|_| midnight.parse());
-    time.map(Some).map_err(|_| {
-        let expected = "expected an instant such as 2026-01-15T21:00:00Z, or a date, from 1677-09-22 to 2262-04-11";
-        serde::de::Error::custom(expected)
+    let time = text.parse().or_else(|_| midnight.parse()).ok();
+    let is_known = text.starts_with("19") || text.starts_with("20");
+    time.filter(|_| is_known).map(Some).ok_or_else(|| {
+        serde::de::Error::custom(
+            "expected an instant such as 2026-01-15T21:00:00Z, or a date, from 1900 to 2099",
+        )
     })
 }
 
 fn limit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
     let text = String::deserialize(from)?;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let limit = text
         .parse()
         .ok()
-        .filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    limit
-        .filter(|_| is_plain)
-        .map(Some)
-        .ok_or_else(|| serde::de::Error::custom(format!("expected a limit of 1 to {LIMIT_MAX}")))
+        .filter(|limit| is_plain && (1..=LIMIT_MAX).contains(limit));
+    let expected = || serde::de::Error::custom(format!("expected a limit of 1 to {LIMIT_MAX}"));
+    limit.map(Some).ok_or_else(expected)
 }
 
 /// Where a list went on to.
 fn cursor<'de, D: Deserializer<'de>>(from: D) -> Result<Option<(EventTime, String)>, D::Error> {
     let text = String::deserialize(from)?;
     let read = text.split_once('~').and_then(|(opened, id)| {
-        let opened: i64 = opened.parse().ok()?;
-        Some((EventTime::from_nanos(opened), id.to_owned()))
+        let digits = opened.strip_prefix('-').unwrap_or(opened);
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number = is_plain && (1..=19).contains(&digits.len());
+        let opened: i128 = opened.parse().ok().filter(|_| is_number && is_text(id))?;
+        let bounded = opened.clamp(i64::MIN.into(), i64::MAX.into());
+        let nanos = i64::try_from(bounded).ok()?;
+        Some((EventTime::from_nanos(nanos), id.to_owned()))
     });
-    read.filter(|_| text.len() <= TEXT_MAX)
-        .map(Some)
-        .ok_or_else(|| serde::de::Error::custom("expected what `next` of a page said"))
+    let expected = || serde::de::Error::custom("expected what `next` of a page said");
+    read.map(Some).ok_or_else(expected)
 }
 
 #[derive(Deserialize)]
@@ -204,13 +213,14 @@ struct AskedId {
 }
 
 impl AskedId {
-    fn id(self) -> Result<String, Response> {
-        self.id.ok_or_else(|| bad("expected the parameter `id`"))
+    fn id(self) -> Result<String, Box<Response>> {
+        let refused = || Box::new(bad("expected the parameter `id`"));
+        self.id.ok_or_else(refused)
     }
 }
 
 async fn episode(State(view): Shown, Asked(asked): Asked<AskedId>) -> Result<Response, Response> {
-    let id = asked.id()?;
+    let id = asked.id().map_err(|refused| *refused)?;
     let command = |id: &str| view.explain_command(id);
     let found = view.read().model.episode(&id, command);
     let found =
@@ -219,7 +229,7 @@ async fn episode(State(view): Shown, Asked(asked): Asked<AskedId>) -> Result<Res
 }
 
 async fn explain(State(view): Shown, Asked(asked): Asked<AskedId>) -> Result<Response, Response> {
-    let id = asked.id()?;
+    let id = asked.id().map_err(|refused| *refused)?;
     if !view.read().model.has_event(&id) {
         return Err(unknown(format!("no event has the id {id:?}")));
     }

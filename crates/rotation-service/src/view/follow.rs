@@ -5,7 +5,8 @@ use super::place::{Partition, Place, Topic};
 use crate::kafka::KafkaSettings;
 use crate::kafka::refusal::is_topic_denied;
 use crate::stage::StopSignal;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, Offset, TopicPartitionList};
@@ -47,11 +48,22 @@ pub(crate) fn follow(view: &View, topic: Topic, settings: &KafkaSettings, stop: 
     }
 }
 
+/// What goes wrong is told by [`Reader`], once; the end of a partition is no error.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, "librdkafka: {reason}");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
 struct Reader<'a> {
     view: &'a View,
     topic: Topic,
     name: String,
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Quiet>,
     /// The partitions that are read, and whether each has been read to its end.
     at_end: BTreeMap<i32, bool>,
     /// When the topic is looked at again.
@@ -80,7 +92,7 @@ impl<'a> Reader<'a> {
             view,
             topic,
             name: name.clone(),
-            consumer: config.create()?,
+            consumer: config.create_with_context(Quiet)?,
             at_end: BTreeMap::new(),
             look: Instant::now(),
             told: false,
@@ -99,7 +111,7 @@ impl<'a> Reader<'a> {
             };
             self.look = Instant::now() + next;
         }
-        let mut records = Vec::new();
+        let (mut records, mut is_read) = (Vec::new(), false);
         let mut wait = POLL;
         while records.len() < BATCH {
             match self.consumer.poll(wait) {
@@ -113,14 +125,18 @@ impl<'a> Reader<'a> {
                     };
                     records.push((place, message.payload().unwrap_or_default().to_vec()));
                 }
-                Some(Err(KafkaError::PartitionEOF(number))) => _ = self.at_end.insert(number, true),
+                Some(Err(KafkaError::PartitionEOF(number))) => {
+                    self.at_end.insert(number, true);
+                    is_read = true;
+                }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
                 Some(Err(error)) => self.trouble(&error),
             }
             wait = Duration::ZERO;
         }
-        if !records.is_empty() {
+        if is_read || !records.is_empty() {
             self.told = false;
+            self.note(None);
             self.view.take(records);
         }
         // A topic without partitions is not there yet: nothing is waited for.
@@ -184,7 +200,6 @@ impl<'a> Reader<'a> {
             let assigned = self.consumer.incremental_assign(&assignment);
             assigned.map_err(|error| format!("topic \"{name}\" cannot be read: {error}"))?;
         }
-        self.note(None);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! of episodes the newest stay and those that are open, of readings the newest of each rule.
 
 use super::place::Topic;
-use super::shape::{AlertMessage, Episode, ReadingMessage};
+use super::shape::{AlertMessage, Episode, ReadingMessage, Shared};
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
@@ -22,7 +22,7 @@ mod episodes;
 mod picture;
 mod readings;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use answers::{EpisodeFilter, Range};
 pub use episodes::EPISODES_MAX;
@@ -103,7 +103,7 @@ impl Change {
     /// The stream's message of an event.
     pub(crate) fn alert(episode: &Arc<Episode>, event: &Packed) -> AlertMessage {
         AlertMessage {
-            episode: episode.clone(),
+            episode: Shared(episode.clone()),
             event: event.json(),
         }
     }

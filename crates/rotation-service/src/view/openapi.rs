@@ -1,5 +1,6 @@
 //! `/api/v1` as an OpenAPI 3.1 document. The schemas are made from the types that are served.
 
+use super::api::{LIMIT_MAX, TEXT_MAX};
 use super::shape;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -82,10 +83,12 @@ fn parameter(name: &str, about: &str, is_required: bool, schema: Value) -> Value
     json!({ "name": name, "in": "query", "description": about, "required": is_required, "schema": schema })
 }
 
-/// Printable: what is percent-encoded in an address is sent as it is meant.
+/// No control characters.
 fn text() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$" })
+    json!({ "type": "string", "minLength": 1, "maxLength": TEXT_MAX, "pattern": format!("^{PRINTABLE}+$") })
 }
+
+const PRINTABLE: &str = "[^\\u0000-\\u001f\\u007f-\\u009f]";
 
 fn instant() -> Value {
     json!({ "anyOf": [
@@ -95,7 +98,7 @@ fn instant() -> Value {
 }
 
 fn limit(otherwise: u32) -> Value {
-    json!({ "type": "integer", "minimum": 1, "maximum": 5_000, "default": otherwise })
+    json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": otherwise })
 }
 
 fn in_universe(is_required: bool) -> Value {
@@ -172,7 +175,8 @@ fn now(schemas: &mut SchemaGenerator) -> Value {
 
 fn episodes(schemas: &mut SchemaGenerator) -> Value {
     let severity = json!({ "type": "string", "enum": ["info", "warning", "critical"] });
-    let cursor = json!({ "type": "string", "pattern": "^-?[0-9]{1,18}~[ -~]{1,200}$" });
+    let pattern = format!("^-?[0-9]{{1,19}}~{PRINTABLE}{{1,{TEXT_MAX}}}$");
+    let cursor = json!({ "type": "string", "pattern": pattern });
     let [from, to] = stretch();
     let parameters = vec![
         in_universe(false),

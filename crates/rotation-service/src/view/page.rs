@@ -27,8 +27,6 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// A file of the page.
 struct File {
     kind: &'static str,
-    /// Whether its name changes with its content.
-    is_named_by_content: bool,
     plain: Encoded,
     gzip: Option<Encoded>,
 }
@@ -63,7 +61,6 @@ static FILES: LazyLock<BTreeMap<String, File>> = LazyLock::new(|| {
             let packed = gzip(bytes);
             let file = File {
                 kind: kind(&path),
-                is_named_by_content: path.starts_with("assets/"),
                 plain: Encoded::new(Bytes::from_static(bytes)),
                 gzip: (packed.len() < bytes.len()).then(|| Encoded::new(packed)),
             };
@@ -101,11 +98,6 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
     };
     let packed = file.gzip.as_ref().filter(|_| takes_gzip(headers));
     let encoded = packed.unwrap_or(&file.plain);
-    let lifetime = if file.is_named_by_content {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
     let is_known = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| {
         let tags = tags.to_str().unwrap_or_default().split(',');
         let mut tags = tags.map(|tag| tag.trim().trim_start_matches("W/"));
@@ -124,7 +116,8 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
     let mut answer = (status, Body::from(body)).into_response();
     let told = answer.headers_mut();
     told.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
-    told.insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime));
+    // Asked for again each time, and answered with nothing where it is the same: another program has another page.
+    told.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     told.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(POLICY),

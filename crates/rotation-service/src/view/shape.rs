@@ -16,6 +16,16 @@ pub type Pair = (i64, f64);
 /// A reading: milliseconds since 1970, value, threshold.
 pub type Triple = (i64, f64, f64);
 
+/// Something held in several places, and served as what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shared<T>(pub Arc<T>);
+
+impl<T: Serialize> Serialize for Shared<T> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
 /// An episode as its newest event left it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Episode {
@@ -74,6 +84,7 @@ pub struct Episode {
     /// Decided over history before the universe went live.
     pub replay: bool,
     /// At most 60 newest readings of its rule; empty in lists of history.
+    #[schemars(with = "Vec<[f64; 2]>")]
     pub spark: Vec<Pair>,
 }
 
@@ -192,6 +203,7 @@ pub struct Readings {
     /// Their unit.
     pub unit: String,
     /// Milliseconds since 1970, value, threshold; the oldest first.
+    #[schemars(with = "Vec<[f64; 3]>")]
     pub points: Vec<Triple>,
 }
 
@@ -203,6 +215,7 @@ pub struct Series {
     /// Its unit, where it is known.
     pub unit: Option<String>,
     /// Milliseconds since 1970, close; the oldest first.
+    #[schemars(with = "Vec<[f64; 2]>")]
     pub points: Vec<Pair>,
 }
 
@@ -301,6 +314,7 @@ pub struct Rule {
     /// readings that were further away; null with fewer than five to compare with.
     pub nearness: Option<f64>,
     /// At most 120 newest readings: milliseconds since 1970, value, threshold.
+    #[schemars(with = "Vec<[f64; 3]>")]
     pub points: Vec<Triple>,
 }
 
@@ -394,14 +408,16 @@ pub struct Map {
     /// Its members, in the order of their symbols.
     pub members: Vec<String>,
     /// Each instant at which it changed, the oldest first; at most 1,000.
-    pub frames: Vec<Arc<Frame>>,
+    #[schemars(with = "Vec<Frame>")]
+    pub frames: Vec<Shared<Frame>>,
 }
 
 /// Event `alert` of the stream.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct AlertMessage {
     /// The episode after the event.
-    pub episode: Arc<Episode>,
+    #[schemars(with = "Episode")]
+    pub episode: Shared<Episode>,
     /// The event as it was published.
     #[schemars(with = "CloudEvent")]
     pub event: Box<RawValue>,
@@ -427,7 +443,7 @@ pub struct ReadingMessage {
     /// The rotation picture, of a rule that draws one, when it has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Frame>")]
-    pub points: Option<Arc<Frame>>,
+    pub points: Option<Shared<Frame>>,
 }
 
 /// Why there is no answer (RFC 9457).

@@ -190,7 +190,7 @@ impl Client {
                 Change::Alert(episode, event) => {
                     self.event("alert", &Change::alert(episode, event))
                 }
-                Change::Reading(reading) => self.event("reading", reading),
+                Change::Reading(reading) => self.event("reading", &**reading),
                 Change::Horizon(name) => match state.model.universe(name, wall_clock()) {
                     Some(universe) => self.event("horizon", &universe),
                     // Of another configuration.

@@ -6,11 +6,14 @@ use crate::config::error::Problem;
 use crate::config::reader::{Reader, field_names};
 use crate::notify::template;
 use rotation_engine::clock::parse_span;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::{Table, Value};
+
+mod spec;
+
+pub(crate) use spec::{AlertmanagerSpec, DeliverySpec, PagerdutySpec, SlackSpec, WebhookSpec};
+use spec::{EnvSpec, FileSpec, SecretSpec};
 
 const TYPES: [&str; 4] = ["alertmanager", "pagerduty", "slack", "webhook"];
 
@@ -117,104 +120,6 @@ pub struct Delivery {
     pub retry_max: Duration,
     /// Certificates of the authorities that are trusted, PEM; none: those of the web.
     pub ca_file: Option<PathBuf>,
-}
-
-/// What all targets have as written.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DeliverySpec {
-    /// For one attempt, answer included. Default `10s`.
-    timeout: Option<String>,
-    /// An event that was not taken for so long becomes a dead letter. Default `24h`.
-    give_up_after: Option<String>,
-    /// Longest pause after the first failed attempt; the pause is drawn from zero to it, and it doubles with each
-    /// attempt. Default `1s`.
-    retry_min: Option<String>,
-    /// Longest pause between two attempts. Default `1m`.
-    retry_max: Option<String>,
-    /// A file with the certificates of the authorities that are trusted, PEM. A relative path is looked for beside the
-    /// configuration. Default: the authorities that browsers trust.
-    ca_file: Option<PathBuf>,
-}
-
-/// Alertmanager, API v2. What stands is posted again and again, as Prometheus does.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AlertmanagerSpec {
-    /// The address of each instance of the cluster, such as `["http://alertmanager:9093"]`.
-    urls: Vec<String>,
-    /// A token for `Authorization: Bearer`: `{ env = "NAME" }` or `{ file = "PATH" }`. Default: none.
-    bearer: Option<SecretSpec>,
-    /// Time between two posts of what stands. Default `1m`.
-    resend_every: Option<String>,
-    /// Each post says that the alert ends so much later: for so long Alertmanager goes on where the notifier is away.
-    /// At least three times `resend_every`. Default `15m`.
-    hold: Option<String>,
-}
-
-/// PagerDuty, Events API v2. An episode is an incident's alert: its id is the `dedup_key`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PagerdutySpec {
-    /// The integration key: `{ env = "NAME" }` or `{ file = "PATH" }`.
-    routing_key: SecretSpec,
-    /// Where events are taken. Default `https://events.pagerduty.com/v2/enqueue`.
-    url: Option<String>,
-}
-
-/// An incoming webhook as Slack, Mattermost and others have them: a message an event.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SlackSpec {
-    /// Its address, which is a secret: `{ env = "NAME" }` or `{ file = "PATH" }`.
-    url: SecretSpec,
-}
-
-/// Any other: the event as published, or what a template makes of it, in a POST.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WebhookSpec {
-    /// Its address; where that is a secret, `{ env = "NAME" }` or `{ file = "PATH" }`.
-    url: SecretSpec,
-    /// The key that bodies are signed with (HMAC-SHA256): `{ env = "NAME" }` or `{ file = "PATH" }`. Default: none.
-    secret: Option<SecretSpec>,
-    /// A token for `Authorization: Bearer`: `{ env = "NAME" }` or `{ file = "PATH" }`. Default: none.
-    bearer: Option<SecretSpec>,
-    /// A template of the body, in the language of Jinja; it sees the event's attributes and `link`. Default: the event
-    /// as published.
-    template: Option<String>,
-    /// Instead: a file with the template, beside the configuration.
-    template_file: Option<PathBuf>,
-    /// The `Content-Type` of the body. Default `application/cloudevents+json; charset=UTF-8`, with a template
-    /// `application/json`.
-    content_type: Option<String>,
-}
-
-/// A value, or where it is to be had.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum SecretSpec {
-    /// The value itself.
-    Text(String),
-    /// The value of an environment variable.
-    Env(EnvSpec),
-    /// What a file holds.
-    File(FileSpec),
-    /// Not shown in a message: it may be a secret.
-    #[schemars(skip)]
-    Other(serde::de::IgnoredAny),
-}
-
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EnvSpec {
-    env: String,
-}
-
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FileSpec {
-    file: PathBuf,
 }
 
 /// Why a secret cannot be had.

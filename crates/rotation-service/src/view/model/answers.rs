@@ -6,7 +6,7 @@ use super::{Change, Model};
 use crate::backtest::legs;
 use crate::view::shape::{
     Episode, EpisodeDetail, Episodes, Map, MapName, Readings, RegimeHistory, Rule, Rules, Series,
-    Source, UniverseState, Window,
+    Shared, Source, UniverseState, Window,
 };
 use rotation_engine::alert::Severity;
 use rotation_engine::detector::{Kind, Unit};
@@ -388,7 +388,7 @@ impl Model {
             rule: found.map(|(_, rule, _)| rule.to_owned()),
             benchmark: found.and_then(|(_, _, log)| log.benchmark.clone()),
             members: members.into_iter().cloned().collect(),
-            frames: frames.into_iter().flatten().cloned().collect(),
+            frames: frames.into_iter().flatten().cloned().map(Shared).collect(),
         })
     }
 }

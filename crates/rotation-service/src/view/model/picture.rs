@@ -65,7 +65,7 @@ pub(super) fn regime(reading: &RuleReading, plans: &[Arc<UniversePlan>]) -> Opti
 
 /// What an input of a regime says, in words.
 fn why(one: &Evidence, unit: &str) -> String {
-    let value = number(one, "value").map(|value| format!("reads {} {unit}", value));
+    let value = number(one, "value").map(|value| format!("reads {value} {unit}"));
     let value = value.map(|text| text.trim_end().to_owned());
     let age = match one.get("age") {
         Some(Fact::Count(0)) => Some("an episode opened or escalated now".to_owned()),

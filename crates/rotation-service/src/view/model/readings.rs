@@ -1,7 +1,9 @@
 //! The newest readings of each rule.
 
 use super::picture;
-use crate::view::shape::{Frame, Latest, Pair, ReadingMessage, Regime, RegimePoint, Triple};
+use crate::view::shape::{
+    Frame, Latest, Pair, ReadingMessage, Regime, RegimePoint, Shared, Triple,
+};
 use jiff::civil::Date;
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::time::EventTime;
@@ -120,7 +122,7 @@ impl Readings {
             kind: reading.kind,
             unit: reading.unit,
             regime: told,
-            points: shown,
+            points: shown.map(Shared),
         })
     }
 
