@@ -24,7 +24,7 @@ let cable;
 before(async () => {
   // The browser first: what the demo tells from its first session on is to be seen.
   browser = await launch();
-  demo = spawn(process.env.ROTATION ?? "rotation", ["demo", "--hold", "--session-seconds", "2", "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
+  demo = spawn(process.env.ROTATION ?? "rotation", ["demo", "--hold", "--session-seconds", "3", "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
   demo.stderr.on("data", (text) => {
     errors += text;
   });
@@ -38,7 +38,7 @@ before(async () => {
   });
   service = `http://127.0.0.1:${port}/`;
   cable = await Cable.to(port);
-});
+}, { timeout: PATIENCE });
 
 after(async () => {
   await browser?.close();
@@ -134,7 +134,11 @@ test("episodes open and resolve before the reader's eyes, and a broken connectio
   await page.locator('.status[data-phase="reconnecting"]').waitFor();
   // What is decided meanwhile is missed, until the cable is back.
   const missed = await transitions();
-  while ((await transitions()) <= missed) await setTimeout(100);
+  const deadline = Date.now() + PATIENCE;
+  while ((await transitions()) <= missed) {
+    assert.ok(Date.now() < deadline, `nothing came after the ${missed} events before the cut: the story was over already`);
+    await setTimeout(100);
+  }
   cable.plug();
   await isLive(page);
 
@@ -180,6 +184,21 @@ test("each view shows the demo's data in light, dark and on a phone", async () =
     }
     await close(page);
   }
+});
+
+test("an event is explained, and a rule's readings are drawn", async () => {
+  const { episodes } = await ask("episodes?rule=small-cap-streak");
+  const page = await open(browser, cable.url);
+  await visit(page, cable.url, `#/episode/${episodes.at(-1).episode}`);
+  await page.getByRole("button", { name: "Explain 2", exact: true }).click();
+  await page.getByText("Computed anew, it is the same event").waitFor({ timeout: PATIENCE });
+  await page.locator(".explained pre", { hasText: "RUT beat SPX for the 10th session" }).waitFor();
+  await shoot(page, "demo-explained", { fullPage: true });
+  await visit(page, cable.url, "#/rules?q=touches");
+  await page.getByText("Over time").click();
+  await page.locator(".rule .uplot").waitFor();
+  await shoot(page, "demo-rule");
+  await close(page);
 });
 
 test("the page keeps the policy it was made for", async () => {
