@@ -76,6 +76,22 @@ fn series(page: &str, name: &str) -> usize {
         .count()
 }
 
+/// Whether an expression comes to a number; a ratio of rates comes to none before the second scrape of what it divides.
+fn await_number(server: &Prometheus, expression: &str) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let samples = server.query(expression).unwrap();
+        let samples = samples["result"].as_array().unwrap();
+        if samples.iter().any(|sample| sample["value"][1] != "NaN") {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 #[test]
 fn every_panel_and_rule_shows_data_of_a_real_run() {
     let (Some(data), Some(broker)) = (market::find("daily"), Broker::get()) else {
@@ -117,10 +133,7 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
         server
             .await_samples(&found.expression, PATIENCE)
             .unwrap_or_else(|error| panic!("{}: {error:#}", found.place));
-        let samples = server.query(&found.expression).unwrap();
-        let samples = samples["result"].as_array().unwrap();
-        let numbers = samples.iter().filter(|sample| sample["value"][1] != "NaN");
-        if numbers.count() == 0 {
+        if !await_number(&server, &found.expression) {
             empty.push(format!("{}: {}", found.place, found.expression));
         }
     }
@@ -210,11 +223,15 @@ fn series_that_count_trouble_are_there_before_it_and_gauges_outlive_a_restart() 
     let mut services = [service];
     deployment.await_done(&mut services).unwrap();
     await_open(&mut services[0], open);
-    let lost: usize = {
-        let (_, page) = services[0].get("/metrics").unwrap();
-        series(&page, "rotation_lost_records_total")
-    };
-    assert!(lost > 0, "no series of lost records");
+    let deadline = Instant::now() + PATIENCE;
+    while series(
+        &services[0].get("/metrics").unwrap().1,
+        "rotation_lost_records_total",
+    ) == 0
+    {
+        assert!(Instant::now() < deadline, "no series of lost records");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 
     let [service] = services;
     service.terminate().unwrap();
