@@ -53,6 +53,7 @@ fn has_chromium() -> bool {
 }
 
 /// Runs a program of the page to its end; fails with all that it printed.
+#[expect(clippy::print_stdout, reason = "figures for whoever runs it")]
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
