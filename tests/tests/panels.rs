@@ -92,6 +92,45 @@ fn await_number(server: &Prometheus, expression: &str) -> bool {
     }
 }
 
+/// Asks every expression of panels and rules; returns how many there are.
+fn ask(server: &Prometheus) -> usize {
+    // Those on the notifier, a process of its own, are asked in `notify_metrics`.
+    let mut expressions = all_expressions().unwrap();
+    expressions.retain(|found| !found.place.starts_with("notify.yml: "));
+    let mut empty = Vec::new();
+    for found in &expressions {
+        server
+            .await_samples(&found.expression, PATIENCE)
+            .unwrap_or_else(|error| panic!("{}: {error:#}", found.place));
+        if !await_number(server, &found.expression) {
+            empty.push(format!("{}: {}", found.place, found.expression));
+        }
+    }
+    assert!(empty.is_empty(), "not a number: {empty:#?}");
+    expressions.len()
+}
+
+/// Facts of the market on the day to which it is played.
+const FACTS: [(&str, f64); 4] = [
+    (
+        "rotation_rule_reading{rule=\"small-cap-streak\",universe=\"us\"}",
+        10.0,
+    ),
+    (
+        "rotation_streak_record_sessions{rule=\"small-cap-streak\",universe=\"us\"}",
+        13.0,
+    ),
+    // 2008-06-06.
+    (
+        "rotation_streak_record_end_seconds{rule=\"small-cap-streak\",universe=\"us\"}",
+        1_212_710_400.0,
+    ),
+    (
+        "rotation_rule_level{line=\"opens\",rule=\"ten-year-toward-five\",universe=\"us\"}",
+        4.9,
+    ),
+];
+
 #[test]
 fn every_panel_and_rule_shows_data_of_a_real_run() {
     let (Some(data), Some(broker)) = (market::find("daily"), Broker::get()) else {
@@ -125,19 +164,7 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
     broker.produce(&deployment.topics[0], bad).unwrap();
     deployment.await_done(&mut services).unwrap();
 
-    // Those on the notifier, a process of its own, are asked in `notify_metrics`.
-    let mut expressions = all_expressions().unwrap();
-    expressions.retain(|found| !found.place.starts_with("notify.yml: "));
-    let mut empty = Vec::new();
-    for found in &expressions {
-        server
-            .await_samples(&found.expression, PATIENCE)
-            .unwrap_or_else(|error| panic!("{}: {error:#}", found.place));
-        if !await_number(&server, &found.expression) {
-            empty.push(format!("{}: {}", found.place, found.expression));
-        }
-    }
-    assert!(empty.is_empty(), "not a number: {empty:#?}");
+    let expressions = ask(&server);
     let (_, page) = services[0].get("/metrics").unwrap();
     let (_, told) = notifier.get("/metrics").unwrap();
     let both = [(&page, NAMES), (&told, notify::NAMES)];
@@ -151,30 +178,12 @@ fn every_panel_and_rule_shows_data_of_a_real_run() {
             metric.name
         );
     }
-    for (metric, value) in [
-        (
-            "rotation_rule_reading{rule=\"small-cap-streak\",universe=\"us\"}",
-            10.0,
-        ),
-        (
-            "rotation_streak_record_sessions{rule=\"small-cap-streak\",universe=\"us\"}",
-            13.0,
-        ),
-        // 2008-06-06.
-        (
-            "rotation_streak_record_end_seconds{rule=\"small-cap-streak\",universe=\"us\"}",
-            1_212_710_400.0,
-        ),
-        (
-            "rotation_rule_level{line=\"opens\",rule=\"ten-year-toward-five\",universe=\"us\"}",
-            4.9,
-        ),
-    ] {
+    for (metric, value) in FACTS {
         assert_eq!(services[0].metric(metric).unwrap(), value, "{metric}");
     }
     let dead = "rotation_dead_letters_total{code=\"undecodable\"}";
     assert_eq!(services[0].metric(dead).unwrap(), 20.0);
-    let (rules, metrics) = (expressions.len(), NAMES.len() + notify::NAMES.len());
+    let (rules, metrics) = (expressions, NAMES.len() + notify::NAMES.len());
     println!("{rules} expressions, {metrics} metrics, all with data");
     assert_eq!(server.samples("rotation_no_such_metric").unwrap(), 0);
     let refused = server.samples("sum(").unwrap_err();
