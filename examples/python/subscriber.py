@@ -73,6 +73,15 @@ def arguments():
     return parser.parse_args()
 
 
+def commit(consumer):
+    try:
+        consumer.commit(asynchronous=False)
+    except KafkaException as error:
+        # What was taken is of partitions that another member has by now; it reads them again, and the journal holds.
+        if error.args[0].code() != KafkaError._NO_OFFSET:
+            raise
+
+
 def main():
     args = arguments()
     stopped = []
@@ -110,7 +119,7 @@ def main():
         else:
             print(message.error(), file=sys.stderr)  # the client gets over it
     if taken:
-        consumer.commit(asynchronous=False)
+        commit(consumer)
     consumer.close()
     for fields in sorted(journal.episodes.values(), key=lambda fields: fields[1]):
         print("\t".join(fields))

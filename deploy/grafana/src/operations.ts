@@ -470,7 +470,7 @@ const PAGE: Section = {
     bars({
       title: 'Records read for the page',
       text: 'Records of the alert topic and of readings that the page has read.',
-      width: 8,
+      width: 4,
       height: 7,
       ask: [{ expr: increase('topic', 'rotation_view_records_total', PROCESS), legend: '{{topic}}' }],
     }),
@@ -503,6 +503,13 @@ const PAGE: Section = {
       width: 4,
       height: 7,
       ask: [{ expr: increase('reason', 'rotation_view_clients_dropped_total', PROCESS), legend: '{{reason}}' }],
+    }),
+    bars({
+      title: 'Spans',
+      text: 'Spans of traced ticks: told to the collector, dropped since the queue was full, failed since it took none.',
+      width: 4,
+      height: 7,
+      ask: [{ expr: increase('outcome', 'rotation_spans_total', PROCESS), legend: '{{outcome}}' }],
     }),
   ],
 };

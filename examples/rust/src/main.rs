@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Message};
 use serde_json::Value;
 
@@ -153,7 +153,11 @@ fn main() -> Result<()> {
         }
     }
     if taken > 0 {
-        consumer.commit_consumer_state(CommitMode::Sync)?;
+        match consumer.commit_consumer_state(CommitMode::Sync) {
+            // What was taken is of partitions that another member has by now; it reads them again.
+            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            other => other?,
+        }
     }
     for fields in journal.episodes.values() {
         println!("{}", fields.join("\t"));

@@ -104,6 +104,7 @@ impl Metrics {
             self.violations.with_label_values(&[*code]);
         }
         self.unknown_symbols(0);
+        self.span_counts();
     }
 
     fn begin_rule(&self, universe: &str, rule: &RulePlan) {

@@ -59,6 +59,10 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
+/// A fetch waits at least so many milliseconds where there is nothing, whatever the stages do: people wait here, and a
+/// broker wakes a fetch as soon as there is something. The embedded one of the demo does not.
+const FETCH_WAIT: u64 = 50;
+
 struct Reader<'a> {
     view: &'a View,
     topic: Topic,
@@ -76,6 +80,10 @@ impl<'a> Reader<'a> {
     fn open(view: &'a View, topic: Topic, settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let mut config = settings.client();
         config.remove("statistics.interval.ms");
+        let wait = config.get("fetch.wait.max.ms");
+        if wait.is_some_and(|wait| wait.parse().is_ok_and(|wait: u64| wait < FETCH_WAIT)) {
+            config.set("fetch.wait.max.ms", FETCH_WAIT.to_string());
+        }
         config
             .set("group.id", settings.stage_group("view"))
             .set("isolation.level", "read_committed")

@@ -310,8 +310,8 @@ pub struct Rule {
     pub missing: Option<String>,
     /// Its newest reading.
     pub reading: Option<Latest>,
-    /// How near it is to firing, comparable across rules: 1 when it fires or is open, else the share of its earlier
-    /// readings that were further away; null with fewer than five to compare with.
+    /// How near it is to firing, comparable across rules: 1 while an episode is open, else the share of its earlier
+    /// readings that were further away; null with fewer than five to compare with, and for a rule that only reads.
     pub nearness: Option<f64>,
     /// At most 120 newest readings: milliseconds since 1970, value, threshold.
     #[schemars(with = "Vec<[f64; 3]>")]

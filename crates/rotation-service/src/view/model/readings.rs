@@ -342,11 +342,15 @@ impl Log {
             .collect()
     }
 
-    /// How near the newest reading is to firing: 1 when it fires or is open, else the share of the earlier readings
-    /// outside episodes that were further away, those as far counted by half.
+    /// How near the newest reading is to firing: 1 while an episode is open, else the share of the earlier readings
+    /// outside episodes that were further away, those as far counted by half. None where nothing is missing and no
+    /// episode is open: such a rule only reads, or holds its tongue.
     pub(super) fn nearness(&self) -> Option<f64> {
-        if self.newest.open || self.newest.distance <= 0.0 {
+        if self.newest.open {
             return Some(1.0);
+        }
+        if self.newest.distance <= 0.0 {
+            return None;
         }
         let quiet = self
             .points

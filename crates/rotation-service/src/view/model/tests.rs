@@ -400,6 +400,10 @@ fn nearness_is_the_share_of_readings_that_were_further_away() {
     assert_eq!(nearness(&model), Some(0.6));
     model.take(measured(reading("streak", 5, 0.0)));
     assert_eq!(nearness(&model), Some(1.0));
+    let mut reads_only = reading("streak", 6, 0.0);
+    reads_only.open = false;
+    model.take(measured(reads_only));
+    assert_eq!(nearness(&model), None);
 }
 
 #[test]
