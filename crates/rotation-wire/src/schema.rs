@@ -67,8 +67,9 @@ pub fn reading() -> Value {
     )
 }
 
-/// The schema of the configuration file, where `kafka`, `http` and `group` are the schemas of those tables.
-pub fn configuration(kafka: Schema, http: Schema, group: Schema) -> Value {
+/// The schema of the configuration file, where `kafka`, `http`, `notify` and `group` are the schemas
+/// of those tables.
+pub fn configuration(kafka: Schema, http: Schema, notify: Schema, group: Schema) -> Value {
     let mut universe = inlined::<UniverseSpec>();
     let series = json!({ "type": "object", "additionalProperties": inlined::<SeriesSpec>() });
     set_property(&mut universe, "series", series);
@@ -89,7 +90,12 @@ pub fn configuration(kafka: Schema, http: Schema, group: Schema) -> Value {
         "minProperties": 1,
         "additionalProperties": universe,
     });
-    let properties = json!({ "kafka": plain(kafka), "http": plain(http), "universe": universes });
+    let properties = json!({
+        "kafka": plain(kafka),
+        "http": plain(http),
+        "notify": plain(notify),
+        "universe": universes,
+    });
     let schema = json!({
         "type": "object",
         "additionalProperties": false,

@@ -19,13 +19,12 @@ pub fn schema() -> Value {
     set_property(&mut kafka, "topics", inlined::<Topics>().to_value());
     set_property(&mut kafka, "properties", properties_schema());
     let http = inlined::<HttpSpec>();
-    let mut schema = rotation_wire::schema::configuration(kafka, http, inlined::<GroupSpec>());
-    schema["properties"]["notify"] = notify_schema();
-    schema
+    let group = inlined::<GroupSpec>();
+    rotation_wire::schema::configuration(kafka, http, notify_schema(), group)
 }
 
-fn notify_schema() -> Value {
-    let mut notify = plain(inlined::<NotifySpec>());
+fn notify_schema() -> Schema {
+    let mut notify = inlined::<NotifySpec>();
     let one = |kind: &str, own: Schema| {
         let mut target = plain(inlined::<DeliverySpec>());
         let own = plain(own);
@@ -43,10 +42,12 @@ fn notify_schema() -> Value {
     };
     let targets = TARGETS.map(|(kind, own, _)| one(kind, own()));
     let table = |value: Value| json!({ "type": "object", "additionalProperties": value });
-    notify["properties"]["targets"] = table(json!({ "oneOf": targets }));
-    notify["properties"]["windows"] = table(plain(inlined::<MuteSpec>()));
-    let route = plain(inlined::<RouteSpec>());
-    notify["properties"]["routes"] = json!({ "type": "array", "items": route });
+    let targets = table(json!({ "oneOf": targets }));
+    set_property(&mut notify, "targets", targets);
+    let windows = table(plain(inlined::<MuteSpec>()));
+    set_property(&mut notify, "windows", windows);
+    let routes = json!({ "type": "array", "items": plain(inlined::<RouteSpec>()) });
+    set_property(&mut notify, "routes", routes);
     notify
 }
 

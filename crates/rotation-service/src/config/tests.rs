@@ -167,3 +167,31 @@ fn the_schema_names_every_key_that_is_read() {
         }
     }
 }
+
+#[test]
+fn shipped_examples_are_valid_against_the_whole_schema() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let mut seen = 0;
+    for entry in fs::read_dir(root().join("config")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let table: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let config = serde_json::to_value(table).unwrap();
+        if let Err(error) = validator.validate(&config) {
+            panic!("{}: {error} at {}", path.display(), error.instance_path);
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "no example was found");
+    assert!(validator.is_valid(&config_with_notify_key("targets")));
+    let misspelt = config_with_notify_key("tagets");
+    assert!(!validator.is_valid(&misspelt), "{misspelt}");
+}
+
+fn config_with_notify_key(key: &str) -> serde_json::Value {
+    let text = format!("{MINIMAL}\n[notify]\n{key} = {{}}");
+    let table: toml::Table = text.parse().unwrap();
+    serde_json::to_value(table).unwrap()
+}
