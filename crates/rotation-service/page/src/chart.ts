@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
-import { figure, unitName, utc } from "./format";
+import { figure, placesOf, unitName, utc } from "./format";
 import { colour, onTheme } from "./theme";
 
 export interface Line {
@@ -12,6 +12,8 @@ export interface Line {
   /** The name of a colour of the style sheet, without its dashes. */
   colour: string;
   dashed?: boolean;
+  /** It holds from one instant to the next, instead of going there in a line. */
+  stepped?: boolean;
 }
 
 export interface Chart {
@@ -30,6 +32,7 @@ export interface Options {
 }
 
 const DAY = 86_400_000;
+const stepped = uPlot.paths.stepped?.({ align: 1 });
 const FONT = "12px system-ui, sans-serif";
 
 function build(host: HTMLElement, options: Options, data: uPlot.AlignedData): uPlot {
@@ -65,6 +68,7 @@ function build(host: HTMLElement, options: Options, data: uPlot.AlignedData): uP
         spanGaps: true,
         points: { show: false },
         ...(line.dashed ? { dash: [6, 4] } : {}),
+        ...(line.stepped && stepped ? { paths: stepped } : {}),
         value: (_: uPlot, value: number | null) => (value === null ? "–" : figure(value)),
       })),
     ],
@@ -76,14 +80,6 @@ function build(host: HTMLElement, options: Options, data: uPlot.AlignedData): uP
 function instant(at: number, step: number): string {
   const text = utc(at);
   return at % DAY === 0 || step >= DAY ? text.slice(0, 10) : text.slice(11);
-}
-
-/** As many places as tell the ticks of an axis apart. */
-function placesOf(ticks: number[]): number {
-  const [a, b] = ticks;
-  if (a === undefined || b === undefined) return 2;
-  const gap = Math.abs(b - a);
-  return gap >= 1 ? 0 : Math.min(6, Math.ceil(-Math.log10(gap)));
 }
 
 export function lineChart(host: HTMLElement, options: Options): Chart {

@@ -19,6 +19,18 @@ export function figure(value: number, places?: number): string {
   return (value < 0 && !isZero ? "\u2212" : "") + grouped + (rest ? `.${rest}` : "");
 }
 
+const MOST_PLACES = 6;
+
+/** As many places as the ticks of an axis have: what stands beside a line is where it is. */
+export function placesOf(ticks: number[]): number {
+  const [a, b] = ticks;
+  if (a === undefined || b === undefined) return 2;
+  const near = Math.abs(b - a) / 1_000;
+  let places = 0;
+  while (places < MOST_PLACES && ticks.some((tick) => Math.abs(Number(tick.toFixed(places)) - tick) > near)) places += 1;
+  return places;
+}
+
 const UNITS: Record<string, string> = {
   percent: "%",
   pct: "%",

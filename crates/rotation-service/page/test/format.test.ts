@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { figure, measure, rows, signed, span, utc, words } from "../src/format";
+import { figure, measure, placesOf, rows, signed, span, utc, words } from "../src/format";
 
 test("figures have the places that tell something", () => {
   const shown = [10, -2.5, 0.0312, 0.00042, 12345.678, 1234567, -0.0000001, NaN].map((value) => figure(value));
   assert.deepEqual(shown, ["10", "−2.50", "0.031", "0.00042", "12\u202f345.7", "1\u202f234\u202f567", "0.00000", "–"]);
   assert.deepEqual([signed(0.5), signed(-0.5), signed(0.001), signed(-0.001)], ["+0.50", "−0.50", "0.00", "0.00"]);
+});
+
+test("ticks of an axis have as many places as they need", () => {
+  const tenths = [0, 0.1, 0.2, 0.1 + 0.2];
+  const shown = [[0, 5, 10], [0, 2.5, 5, 7.5], tenths, [4.25, 4.5], [0, 0.025, 0.05], [1e-9, 2e-9], [3]].map(placesOf);
+  assert.deepEqual(shown, [0, 1, 1, 2, 3, 6, 2]);
 });
 
 test("figures stand with their units", () => {

@@ -197,7 +197,7 @@ function pictures(host: HTMLElement, detail: EpisodeDetail, charts: Chart[]): Ch
   if (reading.points.length > 1) {
     const lines = [
       { label: "reading", unit: reading.unit, colour: "line-1" },
-      { label: "threshold", unit: null, colour: "muted", dashed: true },
+      { label: "threshold", unit: null, colour: "muted", dashed: true, stepped: true },
     ];
     first = add(`Reading of ${episode.rule}, ${unitName(reading.unit) || "no unit"}; the episode is shaded`, (place) => lineChart(place, { lines, data: columns(reading.points), window, group }));
     host.append(figures(detail));

@@ -83,7 +83,7 @@ export function showRules(stage: Stage): void {
       const points = found.points;
       const lines = [
         { label: "reading", unit: found.unit, colour: "line-1" },
-        { label: "threshold", unit: null, colour: "muted", dashed: true },
+        { label: "threshold", unit: null, colour: "muted", dashed: true, stepped: true },
       ];
       charts.set(keyOf(rule), { chart: lineChart(more, { lines, data: columns(points), height: 200 }), points });
     });

@@ -1,5 +1,6 @@
 //! What the evidence of a reading shows: the regime with its reasons, the rotation picture.
 
+use crate::report::short;
 use crate::view::shape::{Contribution, Frame, Quadrant, RegimePoint, Spot};
 use rotation_engine::alert::{Evidence, Fact};
 use rotation_engine::plan::{RulePlan, UniversePlan};
@@ -65,8 +66,7 @@ pub(super) fn regime(reading: &RuleReading, plans: &[Arc<UniversePlan>]) -> Opti
 
 /// What an input of a regime says, in words.
 fn why(one: &Evidence, unit: &str) -> String {
-    let value = number(one, "value").map(|value| format!("reads {value} {unit}"));
-    let value = value.map(|text| text.trim_end().to_owned());
+    let value = number(one, "value").map(|value| reads(value, unit));
     let age = match one.get("age") {
         Some(Fact::Count(0)) => Some("an episode opened or escalated now".to_owned()),
         Some(Fact::Count(1)) => Some("an episode opened or escalated 1 section ago".to_owned()),
@@ -80,6 +80,13 @@ fn why(one: &Evidence, unit: &str) -> String {
         (Some(said), None) | (None, Some(said)) => said,
         (None, None) => "no reading of its own".to_owned(),
     }
+}
+
+/// A reading with its unit, of which one is not many.
+fn reads(value: f64, unit: &str) -> String {
+    let one = (value.abs() == 1.0).then(|| unit.strip_suffix('s'));
+    let text = format!("reads {} {}", short(value), one.flatten().unwrap_or(unit));
+    text.trim_end().to_owned()
 }
 
 /// The rotation picture that a reading shows, and what its members are held against.

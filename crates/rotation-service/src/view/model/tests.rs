@@ -433,14 +433,19 @@ fn group(facts: &[(&str, Fact)]) -> Fact {
 #[test]
 fn a_regime_is_told_with_its_reasons() {
     let mut model = Model::new(&plans());
-    for number in 0..3 {
+    let values = [
+        (0, 7.0, "reads 7 sessions"),
+        (1, -0.0625, "reads -0.0625 sessions"),
+        (2, 1.0, "reads 1 session"),
+    ];
+    for (number, value, why) in values {
         let mut record = reading("weather", number, 1.0);
         let contribution = group(&[
             ("rule", "streak".into()),
             ("strength", 0.5.into()),
             ("weight", 2.0.into()),
             ("contribution", 0.25.into()),
-            ("value", 7.0.into()),
+            ("value", value.into()),
         ]);
         record.evidence = Some(Evidence::from([
             ("regime".to_owned(), "broadening".into()),
@@ -451,10 +456,7 @@ fn a_regime_is_told_with_its_reasons() {
         let Some(Change::Reading(message)) = model.take(measured(record)) else {
             panic!("no message")
         };
-        assert_eq!(
-            message.regime.as_ref().unwrap().contributions[0].why,
-            "reads 7 sessions"
-        );
+        assert_eq!(message.regime.as_ref().unwrap().contributions[0].why, why);
     }
     let history = model.regime(Some("us"), None).unwrap();
     assert_eq!(history.points.len(), 3);
