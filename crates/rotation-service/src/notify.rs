@@ -6,22 +6,13 @@
 //! limits, is in `docs/NOTIFY.md`.
 
 use crate::config::{Config, NotifyConfig};
-use crate::http::{self, Access};
-use crate::kafka::{KafkaSettings, preflight, topics};
-use crate::metrics::Metrics;
-use crate::run::logs::{self, LogFormat};
-use crate::run::{StagesHealth, stop_on_signal, wait_for};
-use crate::secrets;
-use crate::stage::{Liveness, StageSettings, StopSignal};
-use anyhow::{Context, bail};
+use crate::kafka::{KafkaSettings, preflight};
+use crate::run::logs::LogFormat;
+use anyhow::bail;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use tokio::net::TcpListener;
 
 mod describe;
 mod dry_run;
@@ -37,6 +28,7 @@ mod payload;
 mod routing;
 mod sample;
 mod send;
+mod serve;
 pub(crate) mod template;
 mod worker;
 
@@ -45,8 +37,6 @@ pub(crate) use letters::UNDELIVERED;
 pub use marks::Begin;
 pub use metrics::NAMES;
 
-use engine::{Notifier, Setup};
-use metrics::NotifyMetrics;
 use send::{Outcome, Sender};
 
 /// Tell people and other systems what stands on the alert topic.
@@ -57,7 +47,7 @@ Examples:
   rotation notify --config rules.toml --test chat       an opening and its end to the target chat
   rotation notify --config rules.toml                   the notifier
 
-Targets and routes are in the section [notify] of the configuration.
+Targets and routes are in the section [notify] of the configuration; SIGHUP reads it again.
 
 Exit codes: 0 stopped by a signal, everything committed; 1 a test was not taken; 2 wrong configuration; 3 Kafka failed.")]
 pub struct Args {
@@ -105,30 +95,50 @@ pub struct Args {
 /// # Errors
 /// A wrong configuration, a secret that cannot be had, Kafka.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let config = load(args)?;
+    let notify = &config.notify;
+    if let Some(name) = &args.test {
+        return test(notify, name, config.public_url(), out);
+    }
+    if let Some(events) = args.dry_run {
+        let settings = KafkaSettings::from_config(&config.whole.kafka, "notify")?;
+        preflight::connect(&settings)?;
+        dry_run::show(&settings, notify, args.begin, events, out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    serve::serve(args, config)
+}
+
+/// A configuration with at least one target.
+struct Loaded {
+    whole: Config,
+    notify: NotifyConfig,
+}
+
+impl Loaded {
+    fn public_url(&self) -> Option<&str> {
+        self.whole.http.public_url.as_deref()
+    }
+}
+
+/// Reads the configuration, with what the command line says instead.
+fn load(args: &Args) -> anyhow::Result<Loaded> {
     let mut config = Config::load(&args.config)?;
     if !args.brokers.is_empty() {
         config.kafka.brokers.clone_from(&args.brokers);
     }
-    let Some(notify) = config
-        .notify
-        .clone()
-        .filter(|notify| !notify.targets.is_empty())
-    else {
+    config.http.listen = args.listen;
+    let notify = config.notify.clone();
+    let Some(notify) = notify.filter(|notify| !notify.targets.is_empty()) else {
         let file = args.config.display();
         bail!(
             "{file}: expected at least one target, [notify.targets.NAME]; docs/NOTIFY.md shows some"
         );
     };
-    if let Some(name) = &args.test {
-        return test(&notify, name, config.http.public_url.as_deref(), out);
-    }
-    if let Some(events) = args.dry_run {
-        let settings = KafkaSettings::from_config(&config.kafka, "notify")?;
-        preflight::connect(&settings)?;
-        dry_run::show(&settings, &notify, args.begin, events, out)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    serve(args, config, notify)
+    Ok(Loaded {
+        whole: config,
+        notify,
+    })
 }
 
 /// Sends a test and says what came of it.
@@ -167,76 +177,5 @@ fn test(
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn serve(args: &Args, mut config: Config, notify: NotifyConfig) -> anyhow::Result<ExitCode> {
-    logs::start(args.log_format)?;
-    for warning in secrets::warnings(&config, &args.config) {
-        tracing::warn!("{warning}");
-    }
-    config.http.listen = args.listen;
-    let access = Access::new(&config.http, args.insecure_listen)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    let stop: StopSignal = Arc::new(AtomicBool::new(false));
-    runtime.spawn(stop_on_signal(stop.clone()));
-    let listener = runtime
-        .block_on(TcpListener::bind(args.listen))
-        .with_context(|| {
-            format!(
-                "cannot listen on {} (another process? choose another with --listen)",
-                args.listen
-            )
-        })?;
-    let address = listener.local_addr()?;
-    let instance = crate::run::instance(args.instance.as_deref());
-    let kafka = KafkaSettings::from_config(&config.kafka, &instance)?;
-    preflight::connect(&kafka)?;
-    let names = kafka.topics.clone();
-    for topic in [&names.alerts, &names.dead_letters] {
-        topics::count_partitions(&kafka, topic)?;
-    }
-    let metrics = Metrics::new();
-    let liveness: Arc<Liveness> = Arc::default();
-    let settings = StageSettings::new(
-        kafka,
-        &notify.name,
-        0,
-        &names.alerts,
-        vec![names.dead_letters],
-    );
-    let group = settings.kafka.stage_group(&notify.name);
-    let notifier = Notifier::start(Setup {
-        settings,
-        public_url: config.http.public_url.clone(),
-        begin: args.begin,
-        metrics: NotifyMetrics::new(&metrics),
-        liveness: liveness.clone(),
-        stop: stop.clone(),
-        config: notify,
-    })?;
-    let health = Arc::new(StagesHealth(vec![("notify".to_owned(), liveness)]));
-    let http = http::serve(
-        listener,
-        access,
-        metrics,
-        health,
-        None,
-        None,
-        wait_for(stop.clone()),
-    );
-    let http = runtime.spawn(http);
-    tracing::info!(%address, instance, group, "rotation notify runs");
-    let result = notifier.run();
-    stop.store(true, Ordering::SeqCst);
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(2), http).await })
-        .ok();
-    runtime.shutdown_timeout(Duration::from_secs(2));
-    result?;
-    tracing::info!("stopped, everything committed");
     Ok(ExitCode::SUCCESS)
 }

@@ -34,6 +34,7 @@ pub(crate) use args::instance;
 pub use args::{Args, StageChoice};
 pub use logs::LogFormat;
 pub use reload::{Load, Refused, Reloader};
+pub(crate) use reload::{config_digest, now};
 
 use reload::Reloaded;
 

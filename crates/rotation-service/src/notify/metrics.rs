@@ -84,6 +84,13 @@ impl NotifyMetrics {
         made
     }
 
+    /// Forgets what targets were at: a new configuration may have others.
+    pub(crate) fn begin(&self) {
+        self.waiting.reset();
+        self.oldest.reset();
+        self.standing.reset();
+    }
+
     /// Handles for one target; its series are there from now on.
     pub(crate) fn target(&self, name: &str) -> TargetMetrics {
         let labels = [name];

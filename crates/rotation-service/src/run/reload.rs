@@ -198,7 +198,8 @@ pub(crate) fn config_digest(config: &Config) -> String {
     digest(text.as_bytes())
 }
 
-fn now() -> f64 {
+/// Seconds since 1970.
+pub(crate) fn now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())
