@@ -147,8 +147,8 @@ broker: system-packages kafka ## Run one node of Apache Kafka on 127.0.0.1:9092 
 	@scripts/broker $(CACHE)/kafka/libs $(CURDIR)/target/broker $(PORT)
 
 .PHONY: alertmanager
-alertmanager: prometheus ## Run Alertmanager on 127.0.0.1:9093, to see alerts arrive
-	@scripts/alertmanager $(ALERTMANAGER) $(CURDIR)/target/alertmanager
+alertmanager: prometheus ## Run Alertmanager on 127.0.0.1:9093 (PORT), to see alerts arrive
+	@scripts/alertmanager $(ALERTMANAGER) $(CURDIR)/target/alertmanager $(PORT)
 
 # The copy of the list beside the packages says which list they came from.
 .PHONY: python

@@ -121,7 +121,7 @@ export class Fixture {
     switch (path) {
       case "now":
         return {
-          version: "0.0.0", instance: "fixture-1", now: new Date().toISOString(), caught_up: this.caughtUp, position: `r${this.#log.length}`,
+          version: "0.0.0", instance: "fixture-1", now: new Date().toISOString(), caught_up: this.caughtUp, notes: [], position: `r${this.#log.length}`,
           universes: world.universes, open: world.episodes.filter((one) => one.open),
         };
       case "episodes": {

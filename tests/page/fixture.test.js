@@ -201,6 +201,22 @@ test("a view that has not caught up says so until it has", async () => {
   });
 });
 
+test("what keeps the service from reading is said, and is gone when it reads", async () => {
+  await served({}, async (fixture) => {
+    const page = await open(browser, fixture.url);
+    await visit(page, fixture.url, "#/now");
+    await isLive(page);
+    fixture.send("notes", ["Kafka does not answer: what is shown is from before"]);
+    await page.locator(".status", { hasText: "not reading" }).waitFor();
+    await page.locator("#notice", { hasText: "Kafka does not answer" }).waitFor();
+    await checkAccess(page, "not reading");
+    fixture.send("notes", []);
+    await isLive(page);
+    assert.equal(await page.locator("#notice").textContent(), "");
+    await close(page);
+  });
+});
+
 test("the token is asked for, kept for the tab, and sent", async () => {
   await served({ token: "open sesame" }, async (fixture) => {
     const page = await open(browser, fixture.url, { expected: /401/ });

@@ -286,10 +286,15 @@ fn delete_records(deployment: &Deployment, topic: &str, partition: i32, before: 
 fn beyond_retention(deployment: &Deployment, config: &str) {
     let events = broker_events(deployment);
     let bars = &deployment.topics[1];
-    let cited = events.iter().filter_map(|event| event.positions.as_ref());
-    let cited: Vec<_> = cited.map(|cited| cited[0].clone()).collect();
-    let (first, partition) = (cited[events.len() / 3].offset, cited[0].partition);
-    let id = events[0].alert.id.clone();
+    let cited = events.iter().filter_map(|event| {
+        let position = &event.positions.as_ref()?[0];
+        Some((position.offset, position.partition, &event.alert.id))
+    });
+    let mut cited: Vec<_> = cited.collect();
+    cited.sort_unstable();
+    // A third of the events stand on records that are gone.
+    let (first, partition, _) = cited[cited.len() / 3];
+    let id = cited[0].2.clone();
     delete_records(deployment, bars, partition, first);
     let (code, report) = audit(config, &[]);
     assert_eq!((code, broken(&report)), (0, BTreeMap::new()), "{report:#}");

@@ -4,8 +4,9 @@
 
 use rotation_engine::record::Tick;
 use rotation_tests::broker::Broker;
-use rotation_tests::service::{Deployment, Events, Service};
+use rotation_tests::service::{self, Deployment, Events, Service};
 use rotation_wire::input::{encode_heartbeat, encode_tick};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -36,6 +37,8 @@ fn after() -> String {
         rule("added", 100.0),
         rule("changed", 100.5),
         rule("kept", 100.0),
+        // Armed from its first session on, whichever that is.
+        rule("far", 103.0).replace("near = 1.0\nrearm = 2.0", "near = 3.2\nrearm = 4.0"),
     ])
 }
 
@@ -147,6 +150,26 @@ fn finished(deployment: &Deployment, service: Service) -> Events {
     events
 }
 
+/// What a rule decides that was added later does not follow from the whole log, and is not held against it.
+fn check_proof(deployment: &Deployment) {
+    let config = deployment.config();
+    let prove = |args: &[&str]| {
+        let mut command = Command::new(service::binary());
+        command.args(args).arg("--config").arg(&config);
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), text)
+    };
+    let (code, text) = prove(&["audit"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("does not go back to the beginning"), "{text}");
+    let (code, text) = prove(&["explain", "us/kept/A/2026-01-09T21:00:00Z/1"]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = prove(&["explain", "us/far/A/2026-01-09T21:00:00Z/1"]);
+    let why = "rule far began later than the bars log, its first reading is of 2026-01-08";
+    assert!(code == Some(1) && text.contains(why), "{text}");
+}
+
 #[test]
 fn a_reload_makes_of_the_service_what_a_restart_would() {
     let Some(broker) = Broker::get() else { return };
@@ -175,6 +198,7 @@ fn a_reload_makes_of_the_service_what_a_restart_would() {
     assert_eq!(status, 200, "{text}");
     assert!(text.starts_with("applied "), "{text}");
     let reloaded = finished(&deployment, service);
+    check_proof(&deployment);
 
     let (deployment, service) = begun(broker);
     put_rules(&deployment, &after());

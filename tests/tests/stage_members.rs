@@ -73,7 +73,7 @@ fn a_revoked_task_commits_before_it_goes() -> Result<()> {
     // Without the commit at the revoke, what is pending would have to wait for an hour.
     settings.commit_interval = Duration::from_secs(3600);
     settings.progress_interval = Duration::from_secs(3600);
-    settings.urgent_linger = Duration::from_secs(3600);
+    settings.urgent_gap = Duration::from_secs(3600);
     let one = trial.start(settings);
     one.until("ready", |stage| {
         stage.liveness.assigned() == 2 && stage.liveness.ready()

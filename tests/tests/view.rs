@@ -379,3 +379,26 @@ fn a_fuzzer_of_the_document_finds_nothing() {
     );
     service.terminate().unwrap();
 }
+
+#[test]
+fn a_cluster_that_does_not_answer_is_told_and_so_is_its_end() {
+    let Some(broker) = Broker::start().unwrap() else {
+        return;
+    };
+    // A deployment is made on a broker for the whole run; this one is stopped with the process.
+    let broker: &'static Broker = Box::leak(Box::new(broker));
+    let deployment = Deployment::new(broker, 1, UNIVERSE).unwrap();
+    let mut service = deployment.run("one", &[]).unwrap();
+    service.await_ready().unwrap();
+    await_shown(&mut service, 0);
+    let away = json!(["Kafka does not answer: what is shown is from before"]);
+    for (frozen, notes) in [(true, &away), (false, &json!([]))] {
+        broker.freeze(frozen).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while ask(&mut service, "/now")["notes"] != *notes {
+            assert!(Instant::now() < deadline, "{}", service.log());
+            std::thread::sleep(PAUSE);
+        }
+    }
+    service.terminate().unwrap();
+}

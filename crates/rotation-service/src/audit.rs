@@ -1,8 +1,9 @@
 //! `rotation audit`: reads what was published, and proves it or says what is wrong with it.
 
 use crate::kafka::log::TopicLog;
+use crate::kafka::preflight;
 use crate::kafka::topics::TopicError;
-use crate::proof::{Bound, Opened, Published, Range, Recompute, Source, published};
+use crate::proof::{Begun, Bound, Opened, Published, Range, Recompute, Source, published};
 use crate::tasks::universe::Cited;
 use rotation_engine::output::Output;
 use rotation_engine::time::EventTime;
@@ -98,6 +99,7 @@ pub(crate) struct Report {
 /// A wrong configuration, or a topic that cannot be read.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let opened = args.source.open("audit")?;
+    preflight::connect(&opened.settings)?;
     let range = Range {
         from: args.from,
         to: args.to,
@@ -156,6 +158,7 @@ fn audit(opened: &Opened, range: Range, sample: Option<usize>) -> Result<Report,
     if !opened.plans.is_empty() {
         let mut grounds = report.grounds(&alerts, &bars, &published);
         grounds.sample = sample;
+        grounds.begun = Begun::read(settings, "audit")?;
         let decided = decide(opened, &bars, &mut grounds, &mut horizons)?;
         let comparison = compare::compare(&opened.plans, &grounds, &published, &decided);
         report.findings.extend(comparison.findings.iter().cloned());
@@ -194,11 +197,12 @@ fn decide(
         ticks: topics.ticks.clone(),
         bars: topics.bars.clone(),
     };
-    let mut engine = Recompute::new(&opened.plans, cited, ReadingDetail::None);
+    let mut engine = Recompute::new(&opened.plans, cited, ReadingDetail::Values);
     let mut decided = Vec::new();
     for (&partition, &(_, until)) in &grounds.until {
-        let refused = &mut grounds.refused;
+        let (refused, begun) = (&mut grounds.refused, &mut grounds.begun);
         engine.read(bars, partition, until, |step| {
+            begun.see(step);
             for output in step.outputs {
                 if let Output::Refused { reason } = output {
                     let reason = format!("{reason} (bars log, {})", step.place);

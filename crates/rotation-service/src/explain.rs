@@ -3,6 +3,7 @@
 use crate::audit::compare::{BY_CONFIGURATION, cause};
 use crate::kafka::KafkaSettings;
 use crate::kafka::log::TopicLog;
+use crate::kafka::preflight;
 use crate::proof::{Opened, Published, Source, published};
 use anyhow::{Context, bail};
 use rotation_engine::output::Reading;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 mod show;
 mod trace;
 
-use trace::{Trace, Traced, trace};
+use trace::{Trace, Traced, began_late, trace};
 
 /// Find an alert, compute it anew from the bars that it cites, and say whether it comes out the same.
 #[derive(Debug, clap::Args)]
@@ -82,6 +83,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     if opened.plans.is_empty() {
         bail!("expected --config FILE: an event is computed anew by the rules there");
     }
+    preflight::connect(&opened.settings)?;
     let given = match args.id.as_str() {
         "-" => Some(from_stdin()?),
         _ => None,
@@ -220,7 +222,12 @@ fn explain(
     let mut explained = Vec::new();
     for (record, event) in wanted.iter().zip(events) {
         let traced = trace.found.get(&event.alert.id);
-        let outcome = judge(opened, &bars, &trace, record, event);
+        let mut outcome = judge(opened, &bars, &trace, record, event);
+        if matches!(outcome, Outcome::Invented | Outcome::Different(_))
+            && let Some(late) = began_late(opened, &bars, trace.partition, event)?
+        {
+            outcome = Outcome::NotComputed(late.to_string());
+        }
         let same_episode = published.iter().filter_map(|other| {
             let of = other.event.as_ref().ok()?;
             (of.alert.episode == event.alert.episode).then(|| (other.place, of.clone()))

@@ -10,9 +10,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+mod begun;
 mod published;
 mod recompute;
 
+pub(crate) use begun::{Begun, Late};
 pub(crate) use published::{Published, published};
 pub(crate) use recompute::{Recompute, Step};
 

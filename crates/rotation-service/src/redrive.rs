@@ -6,6 +6,7 @@
 //! happens to this process.
 
 use crate::kafka::log::TopicLog;
+use crate::kafka::preflight;
 use crate::proof::{Bound, Range, Source};
 use crate::table::{self, Align, Row};
 use anyhow::bail;
@@ -90,6 +91,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
             known.join(", ")
         );
     }
+    preflight::connect(&opened.settings)?;
     let filter = Filter {
         codes: args.code.clone(),
         range: Range {

@@ -41,6 +41,9 @@ use reload::Reloaded;
 /// A stage that has not polled for so long is not alive.
 const POLL_AGE_MAX: Duration = Duration::from_secs(60);
 
+/// A stage whose commits have failed for so long is not ready.
+const COMMIT_AGE_MAX: Duration = Duration::from_secs(10);
+
 /// Name of the stage that makes ticks into bars.
 const SAMPLER: &str = "sampler";
 
@@ -92,7 +95,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let listener = runtime
         .block_on(TcpListener::bind(listen))
         .with_context(|| {
-            format!("cannot listen on {listen} (another process? choose another with --listen)")
+            format!("cannot listen on {listen} (another process? beside it, this one needs another --listen and another --instance)")
         })?;
     let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
     preflight::connect(&settings)?;
@@ -500,6 +503,16 @@ impl Health for StagesHealth {
     }
 
     fn waiting(&self) -> Option<String> {
+        let failing = self.0.iter().find_map(|(name, live)| {
+            let age = live.failing_for().filter(|age| *age > COMMIT_AGE_MAX)?;
+            Some(format!(
+                "stage {name} has not committed for {} s: Kafka does not take it",
+                age.as_secs()
+            ))
+        });
+        if failing.is_some() {
+            return failing;
+        }
         let (name, live) = self.0.iter().find(|(_, live)| !live.ready())?;
         Some(match live.joined() {
             false => format!("stage {name} waits for its group"),

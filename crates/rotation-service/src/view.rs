@@ -12,7 +12,7 @@ use ring::Ring;
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::time::EventTime;
 use shape::Now;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -168,6 +168,8 @@ impl View {
             Some(note) => _ = state.notes.insert(topic, note),
             None => _ = state.notes.remove(&topic),
         }
+        drop(state);
+        self.wake();
         true
     }
 
@@ -181,7 +183,7 @@ impl View {
             now,
             caught_up: state.caught_up,
             position: state.position.to_string(),
-            notes: state.notes.values().cloned().collect(),
+            notes: state.notes(),
             universes: state.model.universes(now),
             open: state.model.open(),
         }
@@ -203,6 +205,12 @@ impl View {
 }
 
 impl State {
+    /// What keeps topics from being read, each thing once.
+    fn notes(&self) -> Vec<String> {
+        let notes: BTreeSet<&String> = self.notes.values().collect();
+        notes.into_iter().cloned().collect()
+    }
+
     fn begin(&mut self, partition: Partition, (first, end): (i64, i64)) -> i64 {
         match self.position.next(partition) {
             Some(next) if (first..=end).contains(&next) => next,

@@ -78,7 +78,7 @@ pub fn run(ticks: u64, mut tell: impl FnMut(&Look)) -> Result<Option<Report>> {
     }
     let small = [
         ("cleanup.policy", "compact"),
-        ("segment.bytes", "8388608"),
+        ("segment.bytes", "1048576"),
         ("min.cleanable.dirty.ratio", "0.1"),
     ];
     broker.set(state, &small)?;

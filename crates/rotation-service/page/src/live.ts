@@ -14,7 +14,7 @@ const ENDED_SHOWN = 8;
 export type News =
   /** Everything was loaded anew. */
   | { kind: "loaded" }
-  /** The state of the connection changed. */
+  /** The state of the connection changed, or of the service's own. */
   | { kind: "link" }
   | { kind: "alert"; message: AlertMessage }
   | { kind: "reading"; message: ReadingMessage }
@@ -23,6 +23,8 @@ export type News =
 export class Live {
   link: Link = START;
   now: Now | null = null;
+  /** What keeps the service from reading. */
+  notes: string[] = [];
   readonly universes = new Map<string, UniverseState>();
   readonly open = new Map<string, Episode>();
   /** Ended while the page was looking, newest first. */
@@ -116,6 +118,7 @@ export class Live {
     const now = await get<Now>("now", {}, signal);
     if (signal.aborted) return;
     this.now = now;
+    this.notes = now.notes;
     this.skew = Date.parse(now.now) - Date.now();
     this.universes.clear();
     for (const state of now.universes) this.universes.set(state.name, state);
@@ -175,7 +178,10 @@ export class Live {
     } catch {
       return;
     }
-    if (event === "alert") this.#alert(body as AlertMessage);
+    if (event === "notes") {
+      this.notes = body as string[];
+      this.#tell({ kind: "link" });
+    } else if (event === "alert") this.#alert(body as AlertMessage);
     else if (event === "reading") this.#reading(body as ReadingMessage);
     else if (event === "horizon") {
       const state = body as UniverseState;

@@ -76,19 +76,20 @@ const PHASES: Record<Link["phase"], string> = {
 /** Says how far what is on the page can be trusted. */
 function showLink(): void {
   const { phase, reason } = live.link;
-  light.dataset["phase"] = phase.replace(" ", "-");
-  setText(status, PHASES[phase]);
+  const isHindered = phase === "live" && live.notes.length > 0;
+  light.dataset["phase"] = isHindered ? "reconnecting" : phase.replace(" ", "-");
+  setText(status, isHindered ? "not reading" : PHASES[phase]);
   if (phase === "locked") {
     askToken();
     return;
   }
-  part("bar").classList.toggle("old", phase === "reconnecting");
+  part("bar").classList.toggle("old", phase === "reconnecting" || isHindered);
   if (phase === "reconnecting") {
     const seen = live.heard ? ["What is shown is as of ", when(live.heard + live.skew), "."] : ["Nothing could be loaded yet."];
     notice.replaceChildren(h("p", { class: "warn" }, h("strong", {}, "Not connected: "), `${reason}. Trying again. `, ...seen));
   } else if (phase === "catching up") {
     notice.replaceChildren(h("p", {}, h("strong", {}, "Catching up: "), "the service is still reading what has been published; what is shown is not yet the present."));
-  } else notice.replaceChildren();
+  } else notice.replaceChildren(...live.notes.map((note) => h("p", { class: "warn" }, h("strong", {}, "The service: "), `${note}.`)));
 }
 
 function askToken(): void {
@@ -154,7 +155,7 @@ const retitle = onceAFrame(() => {
 });
 let loads = 0;
 live.listen((news) => {
-  if (news.kind === "link") showLink();
+  if (news.kind === "link" || news.kind === "loaded") showLink();
   // What views have loaded themselves is out of date when the stream could not go on where it ended.
   if (news.kind === "loaded" && (loads += 1) > 1) again();
   if (news.kind === "alert") {

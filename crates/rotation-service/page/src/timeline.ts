@@ -69,7 +69,9 @@ export function timeline(canvas: HTMLCanvasElement, callbacks: Callbacks): Timel
       context.fillStyle = line;
       context.fillRect(left, TOP - 6, 1, height - TOP + 6);
       context.fillStyle = muted;
-      context.fillText(step < DAY ? utc(at).slice(step < 60_000 ? 11 : 5) : utcDate(at).slice(0, step > 300 * DAY ? 4 : 10), left + 3, 10);
+      const text = step < DAY ? utc(at).slice(step < 60_000 ? 11 : 5) : utcDate(at).slice(0, step > 300 * DAY ? 4 : 10);
+      // Half a date is none.
+      if (left + 3 + context.measureText(text).width <= width) context.fillText(text, left + 3, 10);
     }
   };
 

@@ -68,6 +68,8 @@ export interface Now {
   now: string;
   caught_up: boolean;
   position: string;
+  /** What keeps the service from reading, in words. */
+  notes: string[];
   universes: UniverseState[];
   open: Episode[];
 }

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::backtest::closure;
-use crate::proof::{Published, Range};
+use crate::proof::{Begun, Late, Published, Range};
 use rotation_engine::plan::UniversePlan;
 use rotation_wire::alerts::{AlertEvent, Position};
 use rotation_wire::invariants::{Different, Place, equal};
@@ -47,6 +47,8 @@ pub(crate) struct Grounds {
     /// Number of partitions of the alert topic.
     pub(crate) partitions: u32,
     pub(crate) range: Range,
+    /// Since when rules are at work.
+    pub(crate) begun: Begun,
     /// Compare so many events only.
     pub(crate) sample: Option<usize>,
 }
@@ -185,7 +187,7 @@ impl Compare<'_> {
     }
 
     /// Whether what is decided now has to be what was decided then: the log is there from its first record, and the
-    /// rule, and those that it reads, never had another version.
+    /// rule, and those that it reads, never had another version and did not begin later.
     fn is_exact(&self, alert: &rotation_engine::alert::Alert, partition: i32) -> bool {
         let is_whole = |until: Option<&(bool, i64)>| until.is_some_and(|(whole, _)| *whole);
         if !is_whole(self.grounds.until.get(&partition)) {
@@ -203,7 +205,7 @@ impl Compare<'_> {
             let known = self.versions.get(&named);
             let is_one = |known: &BTreeSet<&str>| known.iter().all(|it| *it == rule.version);
             !self.ended.contains(&named) && known.is_none_or(is_one)
-        })
+        }) && late(plan, rule, &self.grounds.begun).is_none()
     }
 
     fn is_exact_of(&self, published: &Published) -> bool {
@@ -225,6 +227,12 @@ impl Compare<'_> {
             && !grounds.refused.contains_key(&alert.universe)
             && floor.is_none_or(|floor| decided.place.offset > *floor)
     }
+}
+
+/// A rule on which the events of this one depend that began later than the log.
+pub(crate) fn late(plan: &UniversePlan, rule: usize, begun: &Begun) -> Option<Late> {
+    let mut rules = on_which(plan, rule).into_iter();
+    rules.find_map(|rule| begun.late(plan, rule))
 }
 
 /// The rules that the events of a rule depend on: itself, those that it reads, and the one that it is a part of, with
@@ -263,8 +271,8 @@ impl Comparison {
         self.identical += told.len().saturating_sub(wrong);
         if !is_exact {
             if wrong > 0 {
-                let reason = "the bars log, or the rule's version, does not go back to the beginning: not the same \
-                              windows";
+                let reason = "the rule in this version, or the bars log, does not go back to the beginning: not the \
+                              same windows";
                 *self.left_out.entry(reason.to_owned()).or_default() += wrong as u64;
                 self.compared -= wrong;
             }

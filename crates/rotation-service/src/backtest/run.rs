@@ -60,6 +60,18 @@ pub(crate) fn closure(plan: &UniversePlan, rule: usize) -> BTreeSet<usize> {
     reached
 }
 
+/// Says of what was refused which row it is.
+fn locate(outputs: &mut [Output], event: &SourceEvent<'_>) {
+    let SourceEvent::Tick { symbol, tick } = event else {
+        return;
+    };
+    for output in outputs {
+        if let Output::Rejected { message, .. } = output {
+            *message = format!("{symbol} at {}: {message}", tick.time);
+        }
+    }
+}
+
 /// Universes fed from one source.
 pub(crate) struct Run {
     universes: Vec<(Arc<UniversePlan>, Pipeline)>,
@@ -100,7 +112,10 @@ impl Run {
             SourceEvent::Heartbeat { time } | SourceEvent::Split { time, .. } => *time,
             SourceEvent::Void { .. } => self.newest,
         };
-        self.each(sink, |_, pipeline, out| pipeline.push(0, event, out));
+        self.each(sink, |_, pipeline, out| {
+            pipeline.push(0, event, out);
+            locate(out, event);
+        });
         self.newest = self.newest.max(time);
         self.records += 1;
         if self.records.is_multiple_of(FLUSH_EVERY) {

@@ -1,10 +1,10 @@
 //! The bars log through the engine, watching for some events and for what they stand on.
 
-use crate::audit::compare::cause;
+use crate::audit::compare::{cause, late};
 use crate::backtest::legs;
 use crate::kafka::log::TopicLog;
 use crate::kafka::topics::TopicError;
-use crate::proof::{Opened, Recompute, Step};
+use crate::proof::{Begun, Late, Opened, Recompute, Step};
 use crate::tasks::universe::Cited;
 use rdkafka::Message;
 use rotation_engine::clock::Clock;
@@ -92,6 +92,36 @@ pub(super) fn trace(
         engine.read(bars, partition, end, |step| watch.see(step, &mut trace))?;
     }
     Ok(trace)
+}
+
+/// Whether the rule of an event, or one that it depends on, began later than the bars log.
+pub(super) fn began_late(
+    opened: &Opened,
+    bars: &TopicLog,
+    partition: i32,
+    event: &AlertEvent,
+) -> Result<Option<Late>, TopicError> {
+    let alert = &event.alert;
+    let plan = opened.plans.iter().find(|plan| plan.name == alert.universe);
+    let rule = plan.and_then(|plan| {
+        let rule = plan.rules.iter().position(|it| it.name == alert.rule)?;
+        Some((plan, rule))
+    });
+    let Some((plan, rule)) = rule else {
+        return Ok(None);
+    };
+    let mut begun = Begun::read(&opened.settings, "explain")?;
+    let (partition, until) = match cause(event, bars.topic()) {
+        Some(at) => (at.partition, at.offset + 1),
+        None => (partition, i64::MAX),
+    };
+    let cited = Cited {
+        ticks: opened.settings.topics.ticks.clone(),
+        bars: bars.topic().to_owned(),
+    };
+    let mut engine = Recompute::new(&opened.plans, cited, ReadingDetail::Values);
+    engine.read(bars, partition, until, |step| begun.see(step))?;
+    Ok(late(plan, rule, &begun))
 }
 
 /// One record as text; nothing where it is gone.

@@ -36,7 +36,7 @@ pub(super) fn serve(args: &Args, config: Loaded) -> anyhow::Result<ExitCode> {
         .block_on(TcpListener::bind(args.listen))
         .with_context(|| {
             format!(
-                "cannot listen on {} (another process? choose another with --listen)",
+                "cannot listen on {} (another process? beside it, this one needs another --listen and another --instance)",
                 args.listen
             )
         })?;

@@ -120,7 +120,7 @@ impl Worker {
                         target_name = self.name,
                         event,
                         attempts,
-                        took_ms = took,
+                        published_ms_ago = took,
                         "delivered"
                     );
                     return Some(Ok(()));

@@ -64,7 +64,8 @@ impl Stage {
     }
 
     fn committed(&mut self, begun: Instant) -> Result<(), StageError> {
-        let took = self.world.now().duration_since(begun);
+        self.commit_ended = self.world.now();
+        let took = self.commit_ended.duration_since(begun);
         let pending = std::mem::take(&mut self.pending);
         let (outputs, traces) = (pending.outputs(), pending.traces());
         for (partition, snapshot) in pending.snapshots {
@@ -86,6 +87,7 @@ impl Stage {
 
     /// Nothing waits for a commit that failed: it succeeded, or what it held belongs to others now.
     pub(super) fn commits_again(&mut self) -> Result<(), StageError> {
+        self.liveness.commits();
         if self.failing.take().is_some() {
             tracing::info!(
                 stage = self.settings.name,
@@ -171,6 +173,7 @@ impl Stage {
 
     fn commit_failed(&self, error: &PortError) {
         tracing::warn!(stage = self.settings.name, %error, "a commit failed and will be tried again");
+        self.liveness.fails();
         let code = error.code.clone();
         self.observe(&StageFact::CommitFailed { code });
     }

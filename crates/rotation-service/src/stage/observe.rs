@@ -102,6 +102,8 @@ pub struct Liveness {
     joined: AtomicBool,
     assigned: AtomicUsize,
     restoring: AtomicUsize,
+    /// Milliseconds from `start` to the first commit that failed since one succeeded, plus one; 0: none.
+    failing: AtomicU64,
 }
 
 impl Default for Liveness {
@@ -112,6 +114,7 @@ impl Default for Liveness {
             joined: AtomicBool::new(false),
             assigned: AtomicUsize::new(0),
             restoring: AtomicUsize::new(0),
+            failing: AtomicU64::new(0),
         }
     }
 }
@@ -120,12 +123,19 @@ impl Liveness {
     /// Time since the stage last polled its consumer; `None` before the first time.
     #[must_use]
     pub fn poll_age(&self) -> Option<Duration> {
-        let last = self.last_poll.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(
-            self.start
-                .elapsed()
-                .saturating_sub(Duration::from_millis(last)),
-        )
+        self.since(&self.last_poll)
+    }
+
+    fn since(&self, moment: &AtomicU64) -> Option<Duration> {
+        let moment = moment.load(Ordering::Relaxed).checked_sub(1)?;
+        let since = Duration::from_millis(moment);
+        Some(self.start.elapsed().saturating_sub(since))
+    }
+
+    /// For how long no commit has succeeded, where the last one failed.
+    #[must_use]
+    pub fn failing_for(&self) -> Option<Duration> {
+        self.since(&self.failing)
     }
 
     /// Whether the group has given this member an assignment, perhaps an empty one.
@@ -158,9 +168,26 @@ impl Liveness {
         self.joined() && self.restoring() == 0
     }
 
+    /// Now, as moments are kept.
+    fn moment(&self) -> u64 {
+        let since = self.start.elapsed().as_millis();
+        u64::try_from(since).unwrap_or(u64::MAX - 1) + 1
+    }
+
     pub(crate) fn polled(&self) {
-        let since = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.last_poll.store(since + 1, Ordering::Relaxed);
+        self.last_poll.store(self.moment(), Ordering::Relaxed);
+    }
+
+    /// A commit failed.
+    pub(crate) fn fails(&self) {
+        if self.failing.load(Ordering::Relaxed) == 0 {
+            self.failing.store(self.moment(), Ordering::Relaxed);
+        }
+    }
+
+    /// A commit succeeded, or what failed to be committed is others' now.
+    pub(crate) fn commits(&self) {
+        self.failing.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn set_tasks(&self, assigned: usize, restoring: usize) {

@@ -141,6 +141,8 @@ pub(super) struct Stage {
     spare: Vec<Batch>,
     pub(super) idle_look: Instant,
     pub(super) chores: Instant,
+    /// When the last commit ended.
+    pub(super) commit_ended: Instant,
     /// Since when commits fail, with a consumer paused so that it can be polled meanwhile.
     pub(super) failing: Option<Instant>,
     pub(super) standby: Option<Arc<Standby>>,
@@ -197,6 +199,7 @@ impl Stage {
             spare: Vec::new(),
             idle_look: now,
             chores: now,
+            commit_ended: now,
             failing: None,
             standby: None,
             fenced: Vec::new(),
@@ -372,12 +375,13 @@ impl Stage {
             partition: failed.partition,
             reason: failed.reason,
         })?;
+        let now = self.world.now();
         let intervals = Intervals {
             output: self.settings.commit_interval,
             progress: self.settings.progress_interval,
-            urgent: self.settings.urgent_linger,
+            urgent: (self.commit_ended + self.settings.urgent_gap).saturating_duration_since(now),
         };
-        self.pending.take(&mut done, &intervals, self.world.now());
+        self.pending.take(&mut done, &intervals, now);
         for progress in done.progress {
             let partition = progress.partition;
             if let Some(snapshot) = self.members.advance(&self.settings.name, progress) {

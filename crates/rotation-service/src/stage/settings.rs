@@ -33,8 +33,9 @@ pub struct StageSettings {
     pub commit_interval: Duration,
     /// Longest time progress without outputs waits for its commit.
     pub progress_interval: Duration,
-    /// How long an urgent commit waits for company.
-    pub urgent_linger: Duration,
+    /// Least time between the end of a commit and an urgent one: the coordinator is not quite done when it answers, and
+    /// librdkafka waits 20 ms before it asks again for a transaction that came too early.
+    pub urgent_gap: Duration,
     /// Time between snapshots of a task.
     pub snapshot_interval: Duration,
     /// A partition without records for so long is idle, if all there is was read. `None`: idleness is not told.
@@ -86,7 +87,7 @@ impl StageSettings {
             state_mode: StateMode::Durable,
             commit_interval: Duration::from_millis(100),
             progress_interval: Duration::from_secs(1),
-            urgent_linger: Duration::from_millis(3),
+            urgent_gap: Duration::from_millis(5),
             snapshot_interval: Duration::from_secs(30),
             idle_after: None,
             batch_records: 8192,

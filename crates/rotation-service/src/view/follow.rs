@@ -8,7 +8,7 @@ use crate::stage::StopSignal;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -24,8 +24,8 @@ const POLL: Duration = Duration::from_millis(100);
 const BATCH: usize = 500;
 /// How often a topic that cannot be read is looked for again.
 const RETRY: Duration = Duration::from_secs(2);
-/// How often a topic is asked whether it has more partitions.
-const REFRESH: Duration = Duration::from_secs(60);
+/// How often the cluster is asked whether it is there, and has more partitions of a topic.
+const REFRESH: Duration = Duration::from_secs(10);
 
 /// Follows a topic until `stop` is set.
 pub(crate) fn follow(view: &View, topic: Topic, settings: &KafkaSettings, stop: &StopSignal) {
@@ -74,6 +74,8 @@ struct Reader<'a> {
     look: Instant,
     /// Whether trouble was told since the last record.
     told: bool,
+    /// The cluster did not answer when it was last asked.
+    is_away: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -104,6 +106,7 @@ impl<'a> Reader<'a> {
             at_end: BTreeMap::new(),
             look: Instant::now(),
             told: false,
+            is_away: false,
         })
     }
 
@@ -162,10 +165,13 @@ impl<'a> Reader<'a> {
     fn look(&mut self) -> Result<(), String> {
         let name = self.name.clone();
         let metadata = self.consumer.fetch_metadata(Some(&name), ANSWER);
-        // The cluster being away for a moment is told by the client itself.
         let Ok(metadata) = metadata else {
-            return Ok(());
+            self.is_away = true;
+            return Err("Kafka does not answer: what is shown is from before".to_owned());
         };
+        if std::mem::take(&mut self.is_away) {
+            self.note(None);
+        }
         let found = metadata.topics().iter().find(|found| found.name() == name);
         let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
         if found.is_some_and(|found| found.error() == Some(denied)) {
@@ -228,6 +234,9 @@ impl<'a> Reader<'a> {
     fn trouble(&mut self, error: &KafkaError) {
         if is_topic_denied(error) {
             self.note(Some(self.denied()));
+        } else if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            // Whether it is so, and until when, is found out by asking.
+            self.look = Instant::now();
         } else if !std::mem::replace(&mut self.told, true) {
             tracing::warn!(topic = self.name, %error, "the page waits for the cluster");
         }

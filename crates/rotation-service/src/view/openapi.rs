@@ -277,8 +277,9 @@ fn events(schemas: &mut SchemaGenerator) -> Value {
     let stream = json!({
         "type": "string",
         "description": "Server-sent events. `alert`: AlertMessage. `reading`: ReadingMessage. `horizon`: UniverseState. \
-            `caught_up`: an empty object, once everything until now was sent. `reset`: what came after the position \
-            cannot be told any more, load everything anew; the stream ends. A comment every 10 s.",
+            `notes`: a list of texts, as in Now, when it becomes another. `caught_up`: an empty object, once everything \
+            until now was sent. `reset`: what came after the position cannot be told any more, load everything anew; \
+            the stream ends. A comment every 10 s.",
     });
     let told = ("events", "What changes from now on, or from a position on.");
     described(

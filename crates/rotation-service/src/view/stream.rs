@@ -73,6 +73,8 @@ struct Client {
     heartbeat: Interval,
     /// Events to be sent.
     queue: VecDeque<Event>,
+    /// What keeps the topics from being read, as it was told last.
+    notes: Vec<String>,
     /// What was seen.
     position: Position,
     /// The next entry of the ring; none before everything was read.
@@ -104,6 +106,7 @@ pub(super) fn open(
         seat,
         heartbeat,
         queue: VecDeque::new(),
+        notes: Vec::new(),
         position: Position::default(),
         next: None,
         from,
@@ -153,6 +156,14 @@ impl Client {
     fn fill(&mut self) {
         let view = self.seat.view.clone();
         let state = view.read();
+        let notes = state.notes();
+        if notes != self.notes {
+            // Of no place in the topics.
+            let event = Event::default().event("notes").json_data(&notes);
+            self.queue
+                .push_back(event.expect("what is served are texts"));
+            self.notes = notes;
+        }
         // Before everything was read nothing can be said about where a client is.
         if !state.caught_up {
             return;

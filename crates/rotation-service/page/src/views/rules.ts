@@ -180,11 +180,11 @@ function describe(rule: Rule): Child[] {
       h("div", {}, h("dt", {}, "As of"), h("dd", {}, reading.session ?? when(reading.as_of)))),
     h("div", { class: "nearness" },
       h("span", { class: "near", "aria-hidden": "true" }, near),
-      h("span", {}, isOpen ? "▲ " : nearer(rule.nearness)), " ", episodes),
+      h("span", {}, isOpen ? "▲ " : `${nearer(rule.nearness)} · `), episodes),
   ];
 }
 
 /** How near a rule is, in words: its distance is compared with its own past. */
 function nearer(nearness: number | null): string {
-  return nearness === null ? "no past to compare with" : `nearer than ${Math.round(100 * nearness)} % of its past`;
+  return nearness === null ? "no past to compare with" : `nearer than in ${Math.round(100 * nearness)} % of its past`;
 }

@@ -215,6 +215,56 @@ fn a_rule_whose_episode_a_configuration_ended_began_cold_after_it() {
 }
 
 #[test]
+fn a_rule_that_was_added_later_is_not_held_against_the_whole_log() {
+    let events = three();
+    let version = &events[0].alert.rule_version;
+    let at = |day: i64| {
+        events[0]
+            .alert
+            .as_of
+            .saturating_add(day * 86_400_000_000_000)
+    };
+    let told = |day: i64| {
+        serde_json::json!({
+            "type": "reading", "universe": "us", "rule": events[0].alert.rule, "rule_version": version, "kind": "k",
+            "clock": "session", "subject": "A", "as_of": at(day), "value": 1.0, "threshold": 1.0, "distance": 0.0,
+            "unit": "sessions", "open": false
+        })
+    };
+    let horizon = |day: i64| serde_json::json!({"type": "horizon", "universe": "us", "horizon": at(day), "sources": []});
+    let cases = [
+        (
+            vec![horizon(0), told(0)],
+            vec!["lost"],
+            "from the beginning",
+        ),
+        (vec![horizon(0), told(1)], vec![], "later"),
+        (vec![horizon(0)], vec![], "not yet"),
+        (
+            vec![horizon(1), told(1)],
+            vec!["lost"],
+            "readings began later",
+        ),
+        (vec![], vec!["lost"], "no readings"),
+    ];
+    for (records, expected, case) in cases {
+        let mut begun = Begun::default();
+        for record in records {
+            begun.take(&serde_json::from_value(record).unwrap());
+        }
+        for day in 0..3 {
+            begun.computed(&plans()[0], 0, at(day));
+        }
+        let grounds = Grounds {
+            begun,
+            ..grounds(true)
+        };
+        let found = compare(&plans(), &grounds, &put(&events[1..]), &decided(&events));
+        assert_eq!(codes(&found), expected, "{case}");
+    }
+}
+
+#[test]
 fn what_cannot_be_computed_is_left_out_with_a_reason() {
     let events = three();
     let mut published = events.clone();

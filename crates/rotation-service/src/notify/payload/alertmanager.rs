@@ -55,6 +55,8 @@ fn alert(event: &Event, look: Look, ends: &str) -> Value {
         }
     };
     add("headline", alert.headline.clone());
+    // What Alertmanager and its users' templates look for.
+    add("summary", alert.headline.clone());
     add("state", alert.state.name().to_owned());
     add("reverses", alert.reverses.clone());
     add("evidence", event.evidence());

@@ -122,6 +122,25 @@ async fn a_client_hears_what_comes() {
 }
 
 #[tokio::test]
+async fn a_client_hears_what_keeps_the_topics_from_being_read() {
+    let view = filled();
+    let (address, _stop) = serve(&view, false).await;
+    let mut client = listen(address, None).await;
+    assert_eq!(client.rest().await, []);
+    let why = || Some("it is away".to_owned());
+    assert!(view.note(Topic::Alerts, why()));
+    // Said once, though it keeps both from being read, and of no place in the topics.
+    assert!(view.note(Topic::Readings, why()) && !view.note(Topic::Readings, why()));
+    let told = |text: &str| Some(("notes".to_owned(), String::new(), text.to_owned()));
+    assert_eq!(client.next().await, told("[\"it is away\"]"));
+    let mut late = listen(address, Some("")).await;
+    assert_eq!(late.next().await, told("[\"it is away\"]"));
+    view.note(Topic::Alerts, None);
+    view.note(Topic::Readings, None);
+    assert_eq!(client.next().await, told("[]"));
+}
+
+#[tokio::test]
 async fn a_client_is_told_to_load_anew_where_it_cannot_go_on() {
     let view = filled();
     // A third partition, of which what came first was deleted before this process began.
