@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rotation_tests::service::binary;
+use rotation_tests::broker::Broker;
+use rotation_tests::service::{Deployment, binary};
 use rotation_tests::workspace;
+use rotation_wire::input::{Input, decode};
 
 /// The blocks of the guide in that language.
 fn blocks(language: &str) -> Vec<String> {
@@ -79,4 +82,37 @@ fn the_files_of_the_first_steps_do_what_the_guide_says() {
     let cold = events(&file, &rest);
     let opened = "2026-01-30 opened mine/high".to_owned();
     assert!(cold.contains(&opened), "{cold:?}");
+}
+
+/// A service that runs waits for no partition in which nothing has come yet, so a replay tells all of them first.
+#[test]
+fn a_replay_into_a_running_service_gives_the_events_of_the_backtest() {
+    let Some(broker) = Broker::get() else { return };
+    let example = workspace::root().join("examples/first-steps");
+    let text = fs::read_to_string(example.join("rotation.toml")).unwrap();
+    let universe = &text[text.find("[universe.mine]").unwrap()..];
+    let deployment = Deployment::new(broker, 4, universe).unwrap();
+    let mut services = [deployment.run("one", &[]).unwrap()];
+    services[0].await_ready().unwrap();
+    let (config, data) = (deployment.config(), example.join("data"));
+    let words = ["replay".as_ref(), data.as_os_str(), "--config".as_ref()];
+    let replay = words.into_iter().chain([config.as_os_str()]);
+    deployment.command(replay).unwrap();
+    deployment.await_done(&mut services).unwrap();
+    let told = deployment.alerts().unwrap();
+    assert_eq!(told, deployment.backtest(&data, &[]).unwrap());
+    assert_eq!(told["mine/streak/ABC/XYZ"].len(), 4);
+    services[0].signal("TERM").unwrap();
+
+    let mut firsts = BTreeMap::new();
+    for record in broker.read_committed(&deployment.topics[0]).unwrap() {
+        firsts.entry(record.partition).or_insert(record.payload);
+    }
+    for partition in 0..4 {
+        let first = firsts[&partition].as_deref().unwrap();
+        let Ok(Input::Heartbeat { time }) = decode(first) else {
+            panic!("partition {partition} begins with {first:?}");
+        };
+        assert_eq!(time.to_string(), "2025-12-01T20:59:30Z");
+    }
 }

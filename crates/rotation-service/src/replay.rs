@@ -8,7 +8,7 @@
 //! same input records for whoever sends them elsewhere.
 
 use crate::files;
-use rotation_engine::time::EventTime;
+use rotation_engine::time::{EventTime, Nanos};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,7 @@ mod interrupt;
 mod pace;
 mod progress;
 mod report;
+mod rouse;
 mod setup;
 mod sink;
 mod topic;
@@ -107,6 +108,7 @@ pub fn replay(args: &ReplayArgs, stop: &AtomicBool) -> Result<Report, ReplayErro
         passed_over,
         ..Report::default()
     };
+    let rouses = setup.feed.heartbeats.as_ref().map(|it| it.lateness);
     let is_live = matches!(setup.target, Target::Topic { .. });
     let run = Run {
         sink,
@@ -116,6 +118,7 @@ pub fn replay(args: &ReplayArgs, stop: &AtomicBool) -> Result<Report, ReplayErro
         start: Instant::now(),
         now: if is_live { now } else { EventTime::MAX },
         is_strict: args.strict,
+        rouses,
     };
     run.through(Feed::new(files::merge(sources), setup.feed), stop)
 }
@@ -130,6 +133,8 @@ struct Run {
     /// The wall clock at the start.
     now: EventTime,
     is_strict: bool,
+    /// Who reads along is to be told before the first record, by that much earlier than it.
+    rouses: Option<Nanos>,
 }
 
 impl Run {
@@ -168,6 +173,10 @@ impl Run {
                     continue;
                 }
             };
+            if let Some(lateness) = self.rouses.take() {
+                let time = outgoing.time.min(self.now).saturating_sub(lateness);
+                self.report.warnings.extend(self.sink.rouse(time, stop));
+            }
             self.hold(&outgoing, stop)?;
             if stop.load(Ordering::Relaxed) {
                 return Ok(Ending::Interrupted);

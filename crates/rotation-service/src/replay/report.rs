@@ -27,6 +27,8 @@ pub struct Report {
     pub skips: Vec<(PathBuf, Skip)>,
     /// Files of the directories that were not read, and why.
     pub passed_over: Vec<String>,
+    /// What did not go well and ended nothing.
+    pub warnings: Vec<String>,
     /// Messages that were not delivered.
     pub undelivered: u64,
     /// The first of them, and why.
@@ -136,6 +138,12 @@ impl fmt::Display for Report {
         }
         for (path, skip) in &self.skips {
             writeln!(f, "skipped: {}: {skip}", path.display())?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        if self.records == 0 && self.ending == Ending::Complete && self.unreadable.is_empty() {
+            writeln!(f, "note: no row of the files is between --from and --to")?;
         }
         if self.ahead > 0 {
             let ahead = self.ahead;

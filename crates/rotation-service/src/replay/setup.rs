@@ -6,6 +6,7 @@ use super::feed::FeedOptions;
 use super::heartbeats::HeartbeatOptions;
 use crate::config::{Config, Topics, check_given};
 use crate::files::OpenOptions;
+use crate::kafka::KafkaSettings;
 use rdkafka::ClientConfig;
 use rotation_engine::calendar::Calendar;
 use rotation_engine::plan::{SeriesSource, UniversePlan};
@@ -29,6 +30,8 @@ pub(super) enum Target {
         brokers: String,
         topic: String,
         client: Box<ClientConfig>,
+        /// How to ask who reads it, where the configuration says so.
+        readers: Option<KafkaSettings>,
     },
     File(PathBuf),
 }
@@ -202,10 +205,19 @@ fn topic(args: &ReplayArgs, config: Option<&Config>) -> Result<Target, ReplayErr
         client.set(*name, *value);
     }
     client.set("bootstrap.servers", &brokers);
+    let readers = config.filter(|config| config.kafka.topics.ticks == topic);
+    let readers = readers.and_then(|config| {
+        let mut kafka = config.kafka.clone();
+        if !args.brokers.is_empty() {
+            kafka.brokers.clone_from(&args.brokers);
+        }
+        KafkaSettings::from_config(&kafka, "replay").ok()
+    });
     Ok(Target::Topic {
         brokers,
         topic,
         client: Box::new(client),
+        readers,
     })
 }
 

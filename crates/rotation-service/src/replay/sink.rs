@@ -4,6 +4,7 @@ use super::error::ReplayError;
 use super::feed::Outgoing;
 use super::setup::Target;
 use super::topic::{Topic, Unsent};
+use rotation_engine::time::EventTime;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -40,7 +41,12 @@ impl Sink {
                 brokers,
                 topic,
                 client,
-            } => Ok(Self::Topic(Topic::open(client, brokers, topic)?.into())),
+                readers,
+            } => {
+                let mut topic = Topic::open(client, brokers, topic)?;
+                topic.readers.clone_from(readers);
+                Ok(Self::Topic(topic.into()))
+            }
             Target::File(path) => Ok(Self::File(Lines::create(path)?)),
         }
     }
@@ -73,6 +79,14 @@ impl Sink {
                 Err(Unsent::Failed) => Sent::Failed,
             }),
             Self::File(lines) => lines.write(&record.payload).map(|()| Sent::Yes),
+        }
+    }
+
+    /// Tells who reads along that records from this time on come; a warning where that does not go well.
+    pub(super) fn rouse(&mut self, time: EventTime, stop: &AtomicBool) -> Option<String> {
+        match self {
+            Self::Topic(topic) => topic.rouse(time, stop),
+            Self::File(_) => None,
         }
     }
 

@@ -2,12 +2,15 @@
 
 use super::error::ReplayError;
 use super::feed::{Outgoing, Route};
+use super::rouse::Listeners;
+use crate::kafka::KafkaSettings;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientConfig, message::BorrowedMessage};
-use rotation_wire::input::{Input, decode};
+use rotation_engine::time::EventTime;
+use rotation_wire::input::{Input, decode, encode_heartbeat};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +33,8 @@ pub(super) struct Topic {
     topic: String,
     partitions: i32,
     messages: u64,
+    /// How to ask who reads the topic, where that is known.
+    pub(super) readers: Option<KafkaSettings>,
 }
 
 /// Why a record was not handed over.
@@ -78,6 +83,7 @@ impl Topic {
             topic: topic.to_owned(),
             partitions: i32::try_from(partitions).expect("Kafka counts partitions in 32 bits"),
             messages: 0,
+            readers: None,
         })
     }
 
@@ -114,6 +120,33 @@ impl Topic {
             Err(Unsent::Failed)
         } else {
             Ok(())
+        }
+    }
+
+    /// Sends a heartbeat to each partition where a group reads along, and waits until it has read that.
+    pub(super) fn rouse(&mut self, time: EventTime, stop: &AtomicBool) -> Option<String> {
+        let listeners = Listeners::find(self.readers.as_ref()?, &self.topic)?;
+        let mut payload = Vec::new();
+        encode_heartbeat(&mut payload, time);
+        let heartbeat = Outgoing {
+            route: Route::Every,
+            time,
+            due: time,
+            payload,
+        };
+        // What goes wrong here goes wrong with the first record too, and is told there.
+        self.send(&heartbeat, stop).ok()?;
+        self.producer.flush(GRACE).ok()?;
+        let group = &listeners.group;
+        match listeners.await_read(self.partitions, stop) {
+            Ok(true) => None,
+            Ok(false) => Some(format!(
+                "group {group} has members, and did not read the first heartbeats within 10 s: of what it reads unevenly \
+                 some may count as late"
+            )),
+            Err(error) => Some(format!(
+                "how far group {group} has read is not known: {error}"
+            )),
         }
     }
 

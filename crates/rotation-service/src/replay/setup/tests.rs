@@ -23,6 +23,7 @@ fn client(setup: Setup) -> (String, String, ClientConfig) {
             brokers,
             topic,
             client,
+            ..
         } => (brokers, topic, *client),
         Target::File(path) => panic!("expected a topic, found {}", path.display()),
     }
