@@ -15,7 +15,8 @@ TICKS ?= 200000000
 BACKLOG ?= 5000000
 SEEDS ?= 1000
 FIRST ?= 0
-PORT ?= 9092
+# Where `make broker` and `make alertmanager` listen; theirs, where it is empty.
+PORT ?=
 
 # What the tests are told about the machine; each may be set from outside.
 export ROTATION_KAFKA_LIBS ?= $(CACHE)/kafka/libs

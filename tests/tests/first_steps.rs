@@ -116,3 +116,24 @@ fn a_replay_into_a_running_service_gives_the_events_of_the_backtest() {
         assert_eq!(time.to_string(), "2025-12-01T20:59:30Z");
     }
 }
+
+/// What a target would run, without what it stands on.
+fn recipe(target: &str, more: &[&str]) -> String {
+    let mut make = Command::new("make");
+    make.args(["--dry-run", target]).args(more);
+    // A make around the tests has its own variables.
+    make.env_remove("MAKEFLAGS").env_remove("PORT");
+    let output = make.current_dir(workspace::root()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().last().unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn each_thing_to_try_has_its_own_port_and_takes_another() {
+    for target in ["broker", "alertmanager"] {
+        let own = recipe(target, &[]);
+        assert!(own.ends_with(&format!("target/{target}")), "{own}");
+        let other = recipe(target, &["PORT=9193"]);
+        assert!(other.ends_with(&format!("target/{target} 9193")), "{other}");
+    }
+}
