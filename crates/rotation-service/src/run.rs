@@ -41,7 +41,7 @@ use reload::Reloaded;
 /// A stage that has not polled for so long is not alive.
 const POLL_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// A stage whose commits have failed for so long is not ready.
+/// A stage that has tried a commit for so long is not ready.
 const COMMIT_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// Name of the stage that makes ticks into bars.
@@ -504,7 +504,7 @@ impl Health for StagesHealth {
 
     fn waiting(&self) -> Option<String> {
         let failing = self.0.iter().find_map(|(name, live)| {
-            let age = live.failing_for().filter(|age| *age > COMMIT_AGE_MAX)?;
+            let age = live.committing_for().filter(|age| *age > COMMIT_AGE_MAX)?;
             Some(format!(
                 "stage {name} has not committed for {} s: Kafka does not take it",
                 age.as_secs()

@@ -24,9 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(1);
 /// For one answer of a cluster that is known to answer.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Before a broker that closes connections at once is taken for one that speaks another protocol, and not for one that
-/// starts, stops or is cut off.
-const CLOSED: Duration = Duration::from_secs(15);
 /// Between two looks.
 const STEP: Duration = Duration::from_millis(100);
 
@@ -56,7 +53,7 @@ pub fn connect(settings: &KafkaSettings) -> Result<(), Refusal> {
         let closed = heard.last().filter(|remark| is_closed_at_once(remark));
         let (cause, grace) = match (lasting, closed) {
             (Some(remark), _) => (Some(remark), GRACE),
-            (None, closed) => (closed, CLOSED),
+            (None, closed) => (closed, ANSWER),
         };
         match cause {
             Some(remark) if since.get_or_insert_with(Instant::now).elapsed() >= grace => {
@@ -183,7 +180,7 @@ fn refusal(settings: &KafkaSettings, remark: &Remark, heard: &[Remark]) -> Refus
             };
             format!(
                 "the broker ends the connection: its listener expects another security.protocol than {protocol}, \
-                 such as {other}"
+                 such as {other}, unless it is just going down"
             )
         }
         _ if speaks_tls(remark) => {

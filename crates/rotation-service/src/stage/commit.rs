@@ -40,6 +40,7 @@ impl Stage {
             return self.commits_again();
         }
         let begun = self.world.now();
+        self.liveness.commits(false);
         let result = self
             .transactor
             .commit(&*self.consumer, &mut self.members, &self.pending);
@@ -87,7 +88,7 @@ impl Stage {
 
     /// Nothing waits for a commit that failed: it succeeded, or what it held belongs to others now.
     pub(super) fn commits_again(&mut self) -> Result<(), StageError> {
-        self.liveness.commits();
+        self.liveness.commits(true);
         if self.failing.take().is_some() {
             tracing::info!(
                 stage = self.settings.name,
@@ -173,7 +174,6 @@ impl Stage {
 
     fn commit_failed(&self, error: &PortError) {
         tracing::warn!(stage = self.settings.name, %error, "a commit failed and will be tried again");
-        self.liveness.fails();
         let code = error.code.clone();
         self.observe(&StageFact::CommitFailed { code });
     }

@@ -102,8 +102,8 @@ pub struct Liveness {
     joined: AtomicBool,
     assigned: AtomicUsize,
     restoring: AtomicUsize,
-    /// Milliseconds from `start` to the first commit that failed since one succeeded, plus one; 0: none.
-    failing: AtomicU64,
+    /// Milliseconds from `start` to the first try of a commit that is not done, plus one; 0: none.
+    committing: AtomicU64,
 }
 
 impl Default for Liveness {
@@ -114,7 +114,7 @@ impl Default for Liveness {
             joined: AtomicBool::new(false),
             assigned: AtomicUsize::new(0),
             restoring: AtomicUsize::new(0),
-            failing: AtomicU64::new(0),
+            committing: AtomicU64::new(0),
         }
     }
 }
@@ -132,10 +132,10 @@ impl Liveness {
         Some(self.start.elapsed().saturating_sub(since))
     }
 
-    /// For how long no commit has succeeded, where the last one failed.
+    /// For how long a commit has been tried that is not done.
     #[must_use]
-    pub fn failing_for(&self) -> Option<Duration> {
-        self.since(&self.failing)
+    pub fn committing_for(&self) -> Option<Duration> {
+        self.since(&self.committing)
     }
 
     /// Whether the group has given this member an assignment, perhaps an empty one.
@@ -178,16 +178,13 @@ impl Liveness {
         self.last_poll.store(self.moment(), Ordering::Relaxed);
     }
 
-    /// A commit failed.
-    pub(crate) fn fails(&self) {
-        if self.failing.load(Ordering::Relaxed) == 0 {
-            self.failing.store(self.moment(), Ordering::Relaxed);
+    /// A commit begins; or is done, or what it held is others' now.
+    pub(crate) fn commits(&self, done: bool) {
+        if done {
+            self.committing.store(0, Ordering::Relaxed);
+        } else if self.committing.load(Ordering::Relaxed) == 0 {
+            self.committing.store(self.moment(), Ordering::Relaxed);
         }
-    }
-
-    /// A commit succeeded, or what failed to be committed is others' now.
-    pub(crate) fn commits(&self) {
-        self.failing.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn set_tasks(&self, assigned: usize, restoring: usize) {
