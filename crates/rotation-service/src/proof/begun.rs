@@ -108,7 +108,7 @@ impl Begun {
         let named = named(plan, rule);
         let computed = self.computed.get(&named)?;
         let told = self.told.get(&named).copied();
-        told.is_none_or(|told| told > *computed).then(|| Late {
+        told.is_none_or(|told| told > *computed).then_some(Late {
             rule: named.1,
             since: told,
         })

@@ -31,7 +31,7 @@ pub(super) enum Target {
         topic: String,
         client: Box<ClientConfig>,
         /// How to ask who reads it, where the configuration says so.
-        readers: Option<KafkaSettings>,
+        readers: Option<Box<KafkaSettings>>,
     },
     File(PathBuf),
 }
@@ -211,7 +211,9 @@ fn topic(args: &ReplayArgs, config: Option<&Config>) -> Result<Target, ReplayErr
         if !args.brokers.is_empty() {
             kafka.brokers.clone_from(&args.brokers);
         }
-        KafkaSettings::from_config(&kafka, "replay").ok()
+        KafkaSettings::from_config(&kafka, "replay")
+            .ok()
+            .map(Box::new)
     });
     Ok(Target::Topic {
         brokers,

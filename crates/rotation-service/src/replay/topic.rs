@@ -34,7 +34,7 @@ pub(super) struct Topic {
     partitions: i32,
     messages: u64,
     /// How to ask who reads the topic, where that is known.
-    pub(super) readers: Option<KafkaSettings>,
+    pub(super) readers: Option<Box<KafkaSettings>>,
 }
 
 /// Why a record was not handed over.
