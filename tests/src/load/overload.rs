@@ -10,7 +10,7 @@ use rotation_wire::partition::partition_for;
 
 use super::live::await_ready;
 use super::process::resident;
-use super::scale::{backlog, universe};
+use super::scale::{backlog, keep_ticks, universe};
 use crate::bench::market::{Order, Prints};
 use crate::broker::Broker;
 use crate::cluster::Cluster;
@@ -47,6 +47,7 @@ pub fn catch_up(records: u64) -> Result<Option<CaughtUp>> {
     let deployment = Deployment::new(broker, 4, &universe(30))?;
     // The market of the benchmarks has 247 sessions.
     let prints = Prints::new(30, Order::Random, records.div_ceil(240).max(1_000));
+    keep_ticks(&deployment)?;
     backlog(&deployment, prints, records)?;
     let begun = Instant::now();
     let mut service = deployment.run("behind", &[])?;

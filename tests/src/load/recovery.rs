@@ -92,6 +92,7 @@ pub fn restore(series: usize) -> Result<Option<Restore>> {
     let args = ["--snapshot-interval", SNAPSHOTS];
     let mut service = deployment.run("wide", &args)?;
     await_ready(&mut service)?;
+    super::scale::keep_ticks(&deployment)?;
     super::scale::backlog(&deployment, history(series), (series * SESSIONS) as u64)?;
     let deadline = Instant::now() + PATIENCE;
     while deployment.sampled()? < series * SESSIONS {

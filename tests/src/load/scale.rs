@@ -54,6 +54,7 @@ pub fn run(records: u64, processes: &[usize]) -> Result<Option<Vec<Run>>> {
 fn measure(broker: &'static Broker, records: u64, processes: usize) -> Result<Run> {
     let deployment = Deployment::new(broker, PARTITIONS, &universe(SERIES))?;
     let prints = Prints::new(SERIES, Order::Random, PER_SESSION);
+    keep_ticks(&deployment)?;
     backlog(&deployment, prints, records)?;
     let mut services = (0..processes)
         .map(|at| deployment.run(&format!("scale-{at}"), &[]))
@@ -110,6 +111,16 @@ pub fn universe(series: usize) -> String {
     let text = config(series, "");
     let begin = text.find("[universe.").unwrap_or_default();
     text[begin..].to_owned()
+}
+
+/// Keeps ticks, whose stamps are their event times of long ago, from being deleted for their age.
+///
+/// # Errors
+///
+/// When the broker refuses.
+pub fn keep_ticks(deployment: &Deployment) -> Result<()> {
+    let kept = [("retention.ms", "-1")];
+    deployment.broker.set(&deployment.topics[0], &kept)
 }
 
 /// Puts the next so many ticks on the topic.
