@@ -121,11 +121,15 @@ fn a_replay_into_a_running_service_gives_the_events_of_the_backtest() {
 fn recipe(target: &str, more: &[&str]) -> String {
     let mut make = Command::new("make");
     make.args(["--dry-run", target]).args(more);
-    // A make around the tests has its own variables.
-    make.env_remove("MAKEFLAGS").env_remove("PORT");
+    // A make around the tests has told its own.
+    for told in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PORT"] {
+        make.env_remove(told);
+    }
     let output = make.current_dir(workspace::root()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().last().unwrap().trim_end().to_owned()
+    let script = format!("scripts/{target}");
+    let line = text.lines().find(|line| line.contains(&script));
+    line.unwrap().trim_end().to_owned()
 }
 
 #[test]
