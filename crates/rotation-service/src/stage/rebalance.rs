@@ -252,6 +252,7 @@ impl Stage {
         }
         self.pending.retain(&self.members);
         self.failing = None;
+        self.liveness.commits(true);
         self.submit(Job::Drop(held))?;
         self.count_tasks();
         let consumer = self
