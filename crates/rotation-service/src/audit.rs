@@ -3,8 +3,7 @@
 use crate::kafka::log::TopicLog;
 use crate::kafka::preflight;
 use crate::kafka::topics::TopicError;
-use crate::proof::{Begun, Bound, Opened, Published, Range, Recompute, Source, published};
-use crate::tasks::universe::Cited;
+use crate::proof::{Begun, Bound, Opened, Published, Range, Source, published};
 use rotation_engine::output::Output;
 use rotation_engine::time::EventTime;
 use rotation_engine::universe::ReadingDetail;
@@ -192,12 +191,7 @@ fn decide(
     grounds: &mut Grounds,
     horizons: &mut BTreeMap<String, EventTime>,
 ) -> Result<Vec<Decided>, TopicError> {
-    let topics = &opened.settings.topics;
-    let cited = Cited {
-        ticks: topics.ticks.clone(),
-        bars: topics.bars.clone(),
-    };
-    let mut engine = Recompute::new(&opened.plans, cited, ReadingDetail::Values);
+    let mut engine = opened.recompute(ReadingDetail::Values);
     let mut decided = Vec::new();
     for (&partition, &(_, until)) in &grounds.until {
         let (refused, begun) = (&mut grounds.refused, &mut grounds.begun);

@@ -1,6 +1,6 @@
 //! `rotation explain`: one alert, from the record that it stands on to its figures, computed anew.
 
-use crate::audit::compare::{BY_CONFIGURATION, cause};
+use crate::audit::compare::{BY_CONFIGURATION, cause, late};
 use crate::kafka::KafkaSettings;
 use crate::kafka::log::TopicLog;
 use crate::kafka::preflight;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 mod show;
 mod trace;
 
-use trace::{Trace, Traced, began_late, trace};
+use trace::{Trace, Traced, rule_of, trace};
 
 /// Find an alert, compute it anew from the bars that it cites, and say whether it comes out the same.
 #[derive(Debug, clap::Args)]
@@ -220,13 +220,21 @@ fn explain(
     let trace = trace(opened, &bars, &events)?;
     let ticks = TopicLog::open(&opened.settings, &topics.ticks, "explain").ok();
     let mut explained = Vec::new();
-    for (record, event) in wanted.iter().zip(events) {
+    // Looked up when an event does not come out the same, for all of them.
+    let mut begun = None;
+    for (record, &event) in wanted.iter().zip(&events) {
         let traced = trace.found.get(&event.alert.id);
         let mut outcome = judge(opened, &bars, &trace, record, event);
         if matches!(outcome, Outcome::Invented | Outcome::Different(_))
-            && let Some(late) = began_late(opened, &bars, trace.partition, event)?
+            && let Some((plan, rule)) = rule_of(&opened.plans, event)
         {
-            outcome = Outcome::NotComputed(late.to_string());
+            if begun.is_none() {
+                begun = Some(trace::begun(opened, &bars, &events)?);
+            }
+            let late = begun.as_ref().and_then(|begun| late(plan, rule, begun));
+            if let Some(late) = late {
+                outcome = Outcome::NotComputed(late.to_string());
+            }
         }
         let same_episode = published.iter().filter_map(|other| {
             let of = other.event.as_ref().ok()?;

@@ -3,8 +3,10 @@
 
 use crate::config::{Config, KafkaConfig, Properties, Topics};
 use crate::kafka::KafkaSettings;
+use crate::tasks::universe::Cited;
 use rotation_engine::plan::UniversePlan;
 use rotation_engine::time::EventTime;
+use rotation_engine::universe::ReadingDetail;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -38,6 +40,18 @@ pub struct Source {
 pub(crate) struct Opened {
     pub(crate) settings: KafkaSettings,
     pub(crate) plans: Vec<Arc<UniversePlan>>,
+}
+
+impl Opened {
+    /// The universes, to be stepped over the bars log as the service steps them.
+    pub(crate) fn recompute(&self, detail: ReadingDetail) -> Recompute {
+        let topics = &self.settings.topics;
+        let cited = Cited {
+            ticks: topics.ticks.clone(),
+            bars: topics.bars.clone(),
+        };
+        Recompute::new(&self.plans, cited, detail)
+    }
 }
 
 impl Source {

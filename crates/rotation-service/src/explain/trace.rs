@@ -1,11 +1,10 @@
 //! The bars log through the engine, watching for some events and for what they stand on.
 
-use crate::audit::compare::{cause, late};
+use crate::audit::compare::cause;
 use crate::backtest::legs;
 use crate::kafka::log::TopicLog;
 use crate::kafka::topics::TopicError;
-use crate::proof::{Begun, Late, Opened, Recompute, Step};
-use crate::tasks::universe::Cited;
+use crate::proof::{Begun, Opened, Step};
 use rdkafka::Message;
 use rotation_engine::clock::Clock;
 use rotation_engine::output::{Output, Reading};
@@ -62,66 +61,67 @@ pub(super) fn trace(
     bars: &TopicLog,
     events: &[&AlertEvent],
 ) -> Result<Trace, TopicError> {
-    let mut until: BTreeMap<i32, i64> = BTreeMap::new();
-    let mut trace = Trace::default();
     let mut watch = Watch {
         wanted: BTreeMap::new(),
     };
     for event in events {
         let wanted = Wanted::new(&opened.plans, event);
         watch.wanted.insert(event.alert.id.clone(), wanted);
-        let (partition, end) = match cause(event, bars.topic()) {
-            Some(at) => (at.partition, at.offset + 1),
-            None => {
-                let count = u32::try_from(bars.spans().len()).unwrap_or(1).max(1);
-                let partition = partition_for(event.alert.universe.as_bytes(), count);
-                trace.partition = i32::try_from(partition).unwrap_or(0);
-                (trace.partition, i64::MAX)
-            }
-        };
-        let known = until.entry(partition).or_insert(end);
-        *known = end.max(*known);
     }
-    let topics = &opened.settings.topics;
-    let cited = Cited {
-        ticks: topics.ticks.clone(),
-        bars: topics.bars.clone(),
+    let (ends, partition) = ends(bars, events);
+    let mut trace = Trace {
+        partition,
+        ..Trace::default()
     };
-    let mut engine = Recompute::new(&opened.plans, cited, ReadingDetail::Values);
-    for (partition, end) in until {
+    let mut engine = opened.recompute(ReadingDetail::Values);
+    for (partition, end) in ends {
         engine.read(bars, partition, end, |step| watch.see(step, &mut trace))?;
     }
     Ok(trace)
 }
 
-/// Whether the rule of an event, or one that it depends on, began later than the bars log.
-pub(super) fn began_late(
+/// Since when the rules of the events are at work: the readings topic, and the bars log up to what the events cite.
+pub(super) fn begun(
     opened: &Opened,
     bars: &TopicLog,
-    partition: i32,
-    event: &AlertEvent,
-) -> Result<Option<Late>, TopicError> {
-    let alert = &event.alert;
-    let plan = opened.plans.iter().find(|plan| plan.name == alert.universe);
-    let rule = plan.and_then(|plan| {
-        let rule = plan.rules.iter().position(|it| it.name == alert.rule)?;
-        Some((plan, rule))
-    });
-    let Some((plan, rule)) = rule else {
-        return Ok(None);
-    };
+    events: &[&AlertEvent],
+) -> Result<Begun, TopicError> {
     let mut begun = Begun::read(&opened.settings, "explain")?;
-    let (partition, until) = match cause(event, bars.topic()) {
-        Some(at) => (at.partition, at.offset + 1),
-        None => (partition, i64::MAX),
-    };
-    let cited = Cited {
-        ticks: opened.settings.topics.ticks.clone(),
-        bars: bars.topic().to_owned(),
-    };
-    let mut engine = Recompute::new(&opened.plans, cited, ReadingDetail::Values);
-    engine.read(bars, partition, until, |step| begun.see(step))?;
-    Ok(late(plan, rule, &begun))
+    let mut engine = opened.recompute(ReadingDetail::Values);
+    for (partition, end) in ends(bars, events).0 {
+        engine.read(bars, partition, end, |step| begun.see(step))?;
+    }
+    Ok(begun)
+}
+
+/// Up to where each partition is read for the events, and the partition of those that cite none.
+fn ends(bars: &TopicLog, events: &[&AlertEvent]) -> (BTreeMap<i32, i64>, i32) {
+    let (mut ends, mut uncited) = (BTreeMap::new(), 0);
+    for event in events {
+        let (partition, end) = match cause(event, bars.topic()) {
+            Some(at) => (at.partition, at.offset + 1),
+            None => {
+                let count = u32::try_from(bars.spans().len()).unwrap_or(1).max(1);
+                let partition = partition_for(event.alert.universe.as_bytes(), count);
+                uncited = i32::try_from(partition).unwrap_or(0);
+                (uncited, i64::MAX)
+            }
+        };
+        let known = ends.entry(partition).or_insert(end);
+        *known = end.max(*known);
+    }
+    (ends, uncited)
+}
+
+/// The rule of an event: its universe, and its position there.
+pub(super) fn rule_of<'a>(
+    plans: &'a [Arc<UniversePlan>],
+    event: &AlertEvent,
+) -> Option<(&'a UniversePlan, usize)> {
+    let alert = &event.alert;
+    let plan = plans.iter().find(|plan| plan.name == alert.universe)?;
+    let rule = plan.rules.iter().position(|it| it.name == alert.rule)?;
+    Some((plan, rule))
 }
 
 /// One record as text; nothing where it is gone.
@@ -152,11 +152,8 @@ struct Wanted {
 impl Wanted {
     fn new(plans: &[Arc<UniversePlan>], event: &AlertEvent) -> Wanted {
         let alert = &event.alert;
-        let plan = plans.iter().find(|plan| plan.name == alert.universe);
-        let rule = plan.and_then(|plan| {
-            let at = plan.rules.iter().position(|rule| rule.name == alert.rule)?;
-            Some((plan.rules[at].clock, legs(plan, at)))
-        });
+        let rule = rule_of(plans, event);
+        let rule = rule.map(|(plan, at)| (plan.rules[at].clock, legs(plan, at)));
         Wanted {
             universe: alert.universe.clone(),
             rule: alert.rule.clone(),
