@@ -53,6 +53,13 @@ impl Request {
     }
 }
 
+/// The ids of the events that requests bear.
+#[must_use]
+pub fn ids(requests: &[Request]) -> Vec<String> {
+    let ids = requests.iter().map(|request| request.header("webhook-id"));
+    ids.map(str::to_owned).collect()
+}
+
 /// The server; it ends when dropped.
 #[derive(Debug)]
 pub struct Hooks {

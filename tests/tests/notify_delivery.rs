@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rotation_engine::alert::{Alert, Severity, State};
 use rotation_tests::broker::{Broker, Record};
-use rotation_tests::hooks::{Answer, Hooks, Request};
+use rotation_tests::hooks::{Answer, Hooks, Request, ids};
 use rotation_tests::notify::{UNIVERSE, event};
 use rotation_tests::service::Deployment;
 use rotation_wire::alerts::AlertEvent;
@@ -36,13 +36,6 @@ fn webhook(name: &str, url: &str, more: &str) -> String {
         "[notify.targets.{name}]\ntype = \"webhook\"\nurl = \"{url}\"\nretry_min = \"20ms\"\nretry_max = \"100ms\"\n\
          timeout = \"500ms\"\n{more}\n"
     )
-}
-
-fn ids(requests: &[Request]) -> Vec<String> {
-    requests
-        .iter()
-        .map(|request| request.header("webhook-id").to_owned())
-        .collect()
 }
 
 fn header(record: &Record, name: &str) -> String {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rotation_engine::alert::{Alert, Severity, State};
 use rotation_tests::broker::Broker;
-use rotation_tests::hooks::{Hooks, Request};
+use rotation_tests::hooks::{Hooks, Request, ids};
 use rotation_tests::notify::{UNIVERSE, event};
 use rotation_tests::service::{Deployment, Service};
 
@@ -26,11 +26,6 @@ fn section(names: &[&str], hooks: &Hooks) -> String {
 
 fn opened(rule: &str) -> Alert {
     event(rule, 1, State::Opened, Severity::Warning)
-}
-
-fn ids(requests: &[Request]) -> Vec<&str> {
-    let ids = requests.iter().map(|request| request.header("webhook-id"));
-    ids.collect()
 }
 
 /// Asks for a reload with what the file says now, and waits for what comes of it.
@@ -103,7 +98,7 @@ fn targets_come_and_go_and_a_bad_file_changes_nothing() {
     let all =
         |rules: &[&str]| -> Vec<String> { rules.iter().map(|rule| opened(rule).id).collect() };
     let sorted = |requests: &[Request]| {
-        let mut ids: Vec<String> = ids(requests).into_iter().map(str::to_owned).collect();
+        let mut ids = ids(requests);
         ids.sort();
         ids
     };

@@ -7,12 +7,14 @@
 use crate::metrics::Metrics;
 use crate::run::{Refused, Reloader};
 use crate::view::{View, api, page};
+use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
@@ -42,6 +44,18 @@ struct Shared {
     metrics: Metrics,
     health: Arc<dyn Health>,
     reload: Option<Arc<Reloader>>,
+}
+
+/// Listens at an address, for a process that may have others beside it.
+///
+/// # Errors
+/// When somebody has the address, or it is none of this machine.
+pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address} (another process? beside it, this one needs another --listen and another --instance)"
+        )
+    })
 }
 
 /// Serves on a listener until `shutdown` ends.

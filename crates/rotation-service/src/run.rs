@@ -18,7 +18,6 @@ use crate::tasks::universe::{self, Cited, Refuse, UniverseTask};
 use crate::traces::Tracer;
 use crate::view::place::Topic;
 use crate::view::{self, Explainer, View};
-use anyhow::Context;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,12 +90,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .build()?;
     let stop: StopSignal = Arc::new(AtomicBool::new(false));
     runtime.spawn(stop_on_signal(stop.clone()));
-    let listen = config.http.listen;
-    let listener = runtime
-        .block_on(TcpListener::bind(listen))
-        .with_context(|| {
-            format!("cannot listen on {listen} (another process? beside it, this one needs another --listen and another --instance)")
-        })?;
+    let listener = runtime.block_on(http::bind(config.http.listen))?;
     let settings = KafkaSettings::from_config(&config.kafka, &args.instance())?;
     preflight::connect(&settings)?;
     if let Some(partitions) = args.create_topics {

@@ -11,12 +11,11 @@ use crate::run::logs;
 use crate::run::{StagesHealth, config_digest, now, stop_on_signal, wait_for};
 use crate::secrets;
 use crate::stage::{Liveness, StageSettings, StopSignal};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves until a signal ends it.
@@ -32,14 +31,7 @@ pub(super) fn serve(args: &Args, config: Loaded) -> anyhow::Result<ExitCode> {
         .build()?;
     let stop: StopSignal = Arc::new(AtomicBool::new(false));
     runtime.spawn(stop_on_signal(stop.clone()));
-    let listener = runtime
-        .block_on(TcpListener::bind(args.listen))
-        .with_context(|| {
-            format!(
-                "cannot listen on {} (another process? beside it, this one needs another --listen and another --instance)",
-                args.listen
-            )
-        })?;
+    let listener = runtime.block_on(http::bind(args.listen))?;
     let address = listener.local_addr()?;
     let process = Process::new(args, &config)?;
     let liveness = process.liveness.clone();

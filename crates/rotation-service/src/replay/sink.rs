@@ -43,8 +43,7 @@ impl Sink {
                 client,
                 readers,
             } => {
-                let mut topic = Topic::open(client, brokers, topic)?;
-                topic.readers.clone_from(readers);
+                let topic = Topic::open(client, brokers, topic, readers.as_deref())?;
                 Ok(Self::Topic(topic.into()))
             }
             Target::File(path) => Ok(Self::File(Lines::create(path)?)),

@@ -34,7 +34,7 @@ pub(super) struct Topic {
     partitions: i32,
     messages: u64,
     /// How to ask who reads the topic, where that is known.
-    pub(super) readers: Option<Box<KafkaSettings>>,
+    readers: Option<KafkaSettings>,
 }
 
 /// Why a record was not handed over.
@@ -52,6 +52,7 @@ impl Topic {
         client: &ClientConfig,
         brokers: &str,
         topic: &str,
+        readers: Option<&KafkaSettings>,
     ) -> Result<Self, ReplayError> {
         let reports = Reports::default();
         let producer: BaseProducer<Reports> = client
@@ -83,7 +84,7 @@ impl Topic {
             topic: topic.to_owned(),
             partitions: i32::try_from(partitions).expect("Kafka counts partitions in 32 bits"),
             messages: 0,
-            readers: None,
+            readers: readers.cloned(),
         })
     }
 
